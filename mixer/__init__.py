@@ -1,0 +1,1 @@
+"""Mixer: answers sidecars before a call (Check) and records it afterwards (Report)."""

@@ -1,0 +1,81 @@
+"""Everything an adapter author may import, and nothing else."""
+
+from attributes import Duration, Timestamp, Value, ValueType, ip_text, parse_ip, same_ip, text
+from mixer.adapter.base import (
+    Adapter,
+    Allocates,
+    Checks,
+    ChecksWithOutput,
+    Env,
+    Generates,
+    Reports,
+)
+from mixer.adapter.config import Config, FieldProblem, Meta, NonNegative, Positive
+from mixer.adapter.hooks import hookimpl
+from mixer.adapter.results import ALLOW, DirectResponse, Grant, QuotaArgs, Verdict
+from mixer.adapter.template import Instance, Output, Shape, Variety
+from mixer.adapter.templates import (
+    Action,
+    ApiKey,
+    Authorization,
+    CheckNothing,
+    Edge,
+    Kubernetes,
+    KubernetesOutput,
+    ListEntry,
+    LogEntry,
+    Metric,
+    Quota,
+    ReportNothing,
+    Subject,
+    TraceSpan,
+)
+from mixer.errors import Code
+
+__all__ = [
+    "ALLOW",
+    "Action",
+    "Adapter",
+    "Allocates",
+    "ApiKey",
+    "Authorization",
+    "CheckNothing",
+    "Checks",
+    "ChecksWithOutput",
+    "Code",
+    "Config",
+    "DirectResponse",
+    "Duration",
+    "Edge",
+    "Env",
+    "FieldProblem",
+    "Generates",
+    "Grant",
+    "Instance",
+    "Kubernetes",
+    "KubernetesOutput",
+    "ListEntry",
+    "LogEntry",
+    "Meta",
+    "Metric",
+    "NonNegative",
+    "Output",
+    "Positive",
+    "Quota",
+    "QuotaArgs",
+    "ReportNothing",
+    "Reports",
+    "Shape",
+    "Subject",
+    "Timestamp",
+    "TraceSpan",
+    "Value",
+    "ValueType",
+    "Variety",
+    "Verdict",
+    "hookimpl",
+    "ip_text",
+    "parse_ip",
+    "same_ip",
+    "text",
+]

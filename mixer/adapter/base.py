@@ -1,0 +1,176 @@
+"""
+What an adapter is: a config, a lifecycle and one or more verbs.
+
+Lifecycle: ``__init__`` does no I/O, `open` may, then verbs are called, then `close`, which may
+be called twice and flushes. All of it happens on one event loop.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from time import monotonic, time_ns
+from types import UnionType
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, Union, get_args, get_origin
+
+from structlog.typing import FilteringBoundLogger
+
+from mixer.adapter.config import Config, FieldProblem
+from mixer.adapter.results import Grant, QuotaArgs, Verdict
+from mixer.adapter.template import Instance, Output, Shape
+
+C = TypeVar("C", bound=Config)
+I_contra = TypeVar("I_contra", bound=Instance, contravariant=True)
+O_co = TypeVar("O_co", bound=Output, covariant=True)
+T = TypeVar("T")
+
+
+class Shares(Protocol):
+    """Things that several handlers of one process share, such as a listening port."""
+
+    def __call__(self, key: str, make: Callable[[], AbstractContextManager[T]], /) -> T:
+        """
+        Return what *make* gives on entering, made once per *key*.
+
+        It is exited after the last handler that asked for it has closed.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Env:
+    """What the host lends a handler."""
+
+    name: str
+    """The handler's display name, such as ``denyall.istio-system``."""
+
+    log: FilteringBoundLogger
+    shared: Shares
+    shapes: Sequence[Shape] = ()
+    """What rules will send to this handler, in order of name."""
+
+    clock: Callable[[], float] = field(default=monotonic)
+    """Seconds of a clock that never goes back."""
+
+    now: Callable[[], int] = field(default=time_ns)
+    """Nanoseconds since 1970 UTC."""
+
+
+class Checks(Generic[I_contra]):
+    """Decides: allow or deny. ``def`` runs inline and must not block; ``async def`` is awaited."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def check(self, instance: I_contra, /) -> Verdict | Awaitable[Verdict]: ...
+
+
+class ChecksWithOutput(Generic[I_contra, O_co]):
+    """Decides, and returns data that header operations of the rule may use."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def check_with_output(
+        self, instance: I_contra, /
+    ) -> tuple[Verdict, O_co] | Awaitable[tuple[Verdict, O_co]]: ...
+
+
+class Allocates(Generic[I_contra]):
+    """Hands out quota."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def allocate(self, instance: I_contra, args: QuotaArgs, /) -> Grant | Awaitable[Grant]: ...
+
+
+class Reports(Generic[I_contra]):
+    """Consumes telemetry, always in batches of one template."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def report(self, batch: Sequence[I_contra], /) -> Awaitable[None] | None: ...
+
+
+class Generates(Generic[I_contra, O_co]):
+    """Finds further attributes of a call before rules see it."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def generate(self, instance: I_contra, /) -> O_co | Awaitable[O_co]: ...
+
+
+VERBS: dict[Any, str] = {
+    Checks: "check",
+    ChecksWithOutput: "check_with_output",
+    Allocates: "allocate",
+    Reports: "report",
+    Generates: "generate",
+}
+
+
+class Adapter(Generic[C]):
+    """
+    Base of all adapters, subclassed with its config and its verbs::
+
+        class Greeter(Adapter[GreeterConfig], Checks[ListEntry | CheckNothing], name="greeter"): ...
+    """
+
+    name: ClassVar[str]
+    config_type: ClassVar[type[Config]]
+    verbs: ClassVar[dict[type[Instance], str]]
+    """The method that takes each template."""
+
+    def __init__(self, config: C, env: Env) -> None:
+        self.config = config
+        self.env = env
+
+    def __init_subclass__(cls, *, name: str, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.name = name
+        cls.verbs = dict(getattr(cls, "verbs", {}))
+        for base in cls.__dict__.get("__orig_bases__", ()):
+            origin, arguments = get_origin(base), get_args(base)
+            if origin is Adapter:
+                cls.config_type = arguments[0]
+            elif verb := VERBS.get(origin):
+                if verb not in cls.__dict__:
+                    raise TypeError(
+                        f"adapter {name!r} promises {base} but does not define {verb}()"
+                    )
+                cls.verbs |= dict.fromkeys(_members(arguments[0]), verb)
+        if not cls.verbs:
+            raise TypeError(
+                f"adapter {name!r} has no verb; subclass at least one of "
+                + ", ".join(verb.__name__ for verb in VERBS)
+            )
+
+    @classmethod
+    def problems(cls, config: C, shapes: Sequence[Shape]) -> Iterable[FieldProblem]:
+        """
+        Find what is wrong with *config* beyond its types, given the *shapes* routed to it.
+
+        Does no I/O: ``mixs validate`` asks it too.
+        """
+        return ()
+
+    async def open(self) -> None:
+        """Connect, load, start background work. An exception keeps the handler out of service."""
+
+    async def close(self) -> None:
+        """Flush and release; may be called twice."""
+
+
+def waits(method: Callable[..., Any]) -> bool:
+    """Tell whether a verb is to be awaited, once, when the rules are compiled."""
+    return inspect.iscoroutinefunction(method)
+
+
+def _members(annotation: Any) -> tuple[type[Instance], ...]:
+    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)

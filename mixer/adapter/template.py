@@ -1,0 +1,79 @@
+"""What a template is: the shape of the data that a rule sends to an adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import msgspec
+
+from attributes import ValueType
+
+
+class Variety(IntEnum):
+    """When a template's instances are made and what is answered (spec: templates)."""
+
+    CHECK = 0
+    REPORT = 1
+    QUOTA = 2
+    ATTRIBUTE_GENERATOR = 3
+    CHECK_WITH_OUTPUT = 4
+
+
+class Output(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of what attribute generators and checks with output return; None means not set."""
+
+
+class Instance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """
+    Base of all templates, and of the structs nested in them.
+
+    A subclass that names a *template* is one: rules build its instances from expressions. The
+    annotation of a field tells the type its expression must have: str STRING, int INT64, float
+    DOUBLE, bool BOOL, `Timestamp`, `Duration`, bytes IP_ADDRESS, `Value` any type,
+    ``dict[str, T]`` literal keys with an expression each, or another Instance subclass. All have
+    a default, which stands where the configuration leaves the field out.
+    """
+
+    template: ClassVar[str] = ""
+    variety: ClassVar[Variety]
+    output: ClassVar[type[Output] | None] = None
+
+    name: str = ""
+    """Full name of the instance, such as ``requestcount.instance.istio-system``."""
+
+    def __init_subclass__(
+        cls,
+        template: str = "",
+        variety: Variety = Variety.CHECK,
+        output: type[Output] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init_subclass__(**options)
+        cls.template, cls.variety, cls.output = template, variety, output
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a handler will receive from one instance of the configuration, told before it opens."""
+
+    name: str
+    """Full name of the instance; the ``name`` of every instance built from it."""
+
+    template: type[Instance]
+    types: Mapping[str, ValueType] = field(default_factory=lambda: MappingProxyType({}))
+    """Types of the fields by path: ``value``, ``dimensions.source``, ``subject.user``. A field
+    that the configuration leaves out is missing here."""
+
+    def answers_to(self, name: str) -> bool:
+        """Tell whether params that say *name* mean this instance: by full or by short name."""
+        return name in (self.name, self.name.partition(".")[0])
+
+    def keys(self, path: str) -> list[str]:
+        """The keys configured for the map field *path*, such as ``dimensions``, sorted."""
+        return sorted(
+            key.removeprefix(path + ".") for key in self.types if key.startswith(path + ".")
+        )
