@@ -21,7 +21,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     A field is named in snake_case; YAML may also write it in lowerCamelCase. It has one of these
     types: str, int, float, bool, `Duration` (YAML: ``1.5s``), an IntEnum (YAML: name or number),
     another Config, ``tuple[T, ...]``, ``dict[str, T]``, ``T | None``, or
-    ``Annotated[T, Meta(...)]`` with bounds. A docstring follows each field: it is what the reference prints.
+    ``Annotated[T, Meta(...)]`` with bounds. A docstring follows each field: it is
+    what the reference prints.
     """
 
 

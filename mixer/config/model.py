@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum, IntEnum
+from enum import Enum
 from typing import Any, TypeAlias
 
 from attributes import Duration, Vocabulary
 from mixer.adapter.base import Adapter
 from mixer.adapter.config import Config
 from mixer.adapter.template import Instance as Template
+from mixer.answers import HeaderVerb
 from mixer.errors import Place
 
 
@@ -52,14 +53,6 @@ class Mode(Enum):
     """The rule is tried and counted, and changes nothing."""
 
     OFF = "off"
-
-
-class HeaderVerb(IntEnum):
-    """What a header operation does (numbers of HeaderOperationTemplate.Operation)."""
-
-    REPLACE = 0
-    REMOVE = 1
-    APPEND = 2
 
 
 @dataclass(frozen=True, slots=True, order=True)

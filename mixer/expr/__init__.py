@@ -1,0 +1,1 @@
+"""Expressions over attributes: two front ends, one typed tree, compiled to Python."""

@@ -1,0 +1,73 @@
+"""What the mixer answers to a Check, before it is put on the wire."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from attributes import References
+
+
+class HeaderVerb(IntEnum):
+    """What a header operation does (numbers of HeaderOperation.Operation)."""
+
+    REPLACE = 0
+    REMOVE = 1
+    APPEND = 2
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderChange:
+    """One operation on one header."""
+
+    name: str
+    value: str
+    verb: HeaderVerb
+
+
+@dataclass(frozen=True, slots=True)
+class RouteDirective:
+    """What the sidecar is told beyond allow and deny."""
+
+    request_headers: tuple[HeaderChange, ...] = ()
+    response_headers: tuple[HeaderChange, ...] = ()
+    direct_code: int = 0
+    """HTTP status of a direct response; 0 means there is none."""
+
+    direct_body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Precondition:
+    """May the call pass, and how long does the answer hold."""
+
+    code: int
+    message: str
+    valid_for: float
+    """Seconds."""
+
+    valid_uses: int
+    references: References
+    directive: RouteDirective | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaAnswer:
+    """How much of a quota the call may use."""
+
+    granted: int
+    valid_for: float
+    """Seconds."""
+
+    references: References
+    code: int = 0
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckAnswer:
+    """The whole answer to a Check."""
+
+    precondition: Precondition
+    quotas: dict[str, QuotaAnswer] = field(default_factory=dict)
+    """By the name asked for, in order of name."""

@@ -1,0 +1,86 @@
+"""
+The tree that every front end parses a text into, before names and types are known.
+
+Operators are calls with the names CEL gives them, such as ``_&&_``; see OPERATORS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from attributes import Duration
+
+AND, OR, NOT, NEGATE = "_&&_", "_||_", "!_", "-_"
+EQ, NE, LT, LE, GT, GE, IN = "_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_", "@in"
+ADD, SUB, MUL, DIV, MOD = "_+_", "_-_", "_*_", "_/_", "_%_"
+CONDITIONAL, FALLBACK = "_?_:_", "_|_"
+OPERATORS = frozenset(
+    {AND, OR, NOT, NEGATE, EQ, NE, LT, LE, GT, GE, IN}
+    | {ADD, SUB, MUL, DIV, MOD, CONDITIONAL, FALLBACK}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A constant: str, int, float, bool, bytes, `Duration` or None."""
+
+    offset: int
+    value: str | int | float | bool | bytes | Duration | None
+    unsigned: bool = False
+    """True for CEL's ``1u``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ident:
+    """The first segment of a name."""
+
+    offset: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """``operand.field``: part of a dotted attribute name, or a map key in CEL."""
+
+    offset: int
+    operand: Node
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """``operand[key]``."""
+
+    offset: int
+    operand: Node
+    key: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """``function(args)``, ``target.function(args)`` or an operator."""
+
+    offset: int
+    function: str
+    args: tuple[Node, ...]
+    target: Node | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """``[a, b]`` of CEL."""
+
+    offset: int
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MapOf:
+    """``{k: v}`` of CEL."""
+
+    offset: int
+    entries: tuple[tuple[Node, Node], ...]
+
+
+Node: TypeAlias = Literal | Ident | Select | Index | Call | ListOf | MapOf
