@@ -27,7 +27,27 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     """Base of what attribute generators and checks with output return; None means not set."""
 
 
-class Instance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class InstanceMeta(msgspec.StructMeta):
+    """Takes what a template says of itself out of the options of its struct."""
+
+    def __new__(
+        mcls,
+        name: str,
+        bases: tuple[type, ...],
+        namespace: dict[str, Any],
+        /,
+        *,
+        template: str = "",
+        variety: Variety = Variety.CHECK,
+        output: type[Output] | None = None,
+        **options: Any,
+    ) -> Any:
+        cls: Any = super().__new__(mcls, name, bases, namespace, **options)
+        cls.template, cls.variety, cls.output = template, variety, output
+        return cls
+
+
+class Instance(msgspec.Struct, metaclass=InstanceMeta, frozen=True, kw_only=True, gc=False):
     """
     Base of all templates, and of the structs nested in them.
 
@@ -38,22 +58,12 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     a default, which stands where the configuration leaves the field out.
     """
 
-    template: ClassVar[str] = ""
+    template: ClassVar[str]
     variety: ClassVar[Variety]
-    output: ClassVar[type[Output] | None] = None
+    output: ClassVar[type[Output] | None]
 
     name: str = ""
     """Full name of the instance, such as ``requestcount.instance.istio-system``."""
-
-    def __init_subclass__(
-        cls,
-        template: str = "",
-        variety: Variety = Variety.CHECK,
-        output: type[Output] | None = None,
-        **options: Any,
-    ) -> None:
-        super().__init_subclass__(**options)
-        cls.template, cls.variety, cls.output = template, variety, output
 
 
 @dataclass(frozen=True, slots=True)
