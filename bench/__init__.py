@@ -1,0 +1,1 @@
+"""CPU per request of the real server, against a baseline; run with ``make bench``."""

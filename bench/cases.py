@@ -1,0 +1,45 @@
+"""The cases measured: a configuration, a body, and how the load arrives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One line of the result."""
+
+    name: str
+    rpc: Literal["Check", "Report"]
+    config: str
+    """Folder below istio-config/."""
+
+    body: str
+    """File below bodies/, without its suffix."""
+
+    requests: int
+    """Requests of one run."""
+
+    connections: int = 2
+    streams: int = 8
+    """Requests in flight on each connection."""
+
+    bags: int = 1
+    """Attribute bags in one request; what is quoted is CPU per bag."""
+
+    unique: bool = False
+    """True gives every request a deduplication id of its own, so that no quota is answered from
+    memory."""
+
+
+CASES = (
+    Case("check without rules", "Check", "norule", "check", 10_000),
+    Case("check", "Check", "check", "check", 10_000),
+    Case("check, one in flight", "Check", "check", "check", 10_000, connections=8, streams=1),
+    Case("check with quota", "Check", "check", "check-quota", 10_000, unique=True),
+    Case("report of one", "Report", "telemetry", "report-1", 10_000),
+    Case("report, independent", "Report", "telemetry", "report-100-independent", 200, bags=100),
+    Case("report, delta", "Report", "telemetry", "report-100-delta", 200, bags=100),
+    Case("report with log", "Report", "telemetry-log", "report-100-independent", 200, bags=100),
+)

@@ -1,0 +1,113 @@
+"""The load: h2load with one body over and over, or a client whose every body differs."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import grpc
+
+from bench.cases import Case
+
+Load: TypeAlias = Callable[[int, int], None]
+"""Sends a number of requests to a port, and returns when all are answered."""
+
+_FRAME_HEADER = 5
+_DEDUPLICATION_ID = b"\x1a"
+"""Tag of field 3 of CheckRequest; of two such fields the last counts."""
+
+_PATIENCE = 120
+"""Seconds until a run is given up."""
+
+
+class NotLoaded(Exception):
+    """The load could not be made, or was not answered as it should be."""
+
+
+def load(case: Case, bodies: Path) -> Load:
+    """Make the load of *case* from the folder of *bodies*; raises `NotLoaded` if it can't be."""
+    body = bodies / f"{case.body}.grpc"
+    if not body.is_file():
+        raise NotLoaded(f"no request body {str(body)!r}: say --shared where the bodies are")
+    if case.unique:
+        return _unique(case, body.read_bytes()[_FRAME_HEADER:])
+    return _repeated(case, body)
+
+
+def try_once(case: Case, bodies: Path, port: int) -> None:
+    """Send one request and raise `NotLoaded` unless its gRPC status is OK; h2load can't see it."""
+    message = (bodies / f"{case.body}.grpc").read_bytes()[_FRAME_HEADER:]
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_method(case))
+        try:
+            call(message, timeout=_PATIENCE)
+        except grpc.RpcError as error:
+            raise NotLoaded(f"{case.name}: {error}") from error
+
+
+def _method(case: Case) -> str:
+    return f"/istio.mixer.v1.Mixer/{case.rpc}"
+
+
+def _repeated(case: Case, body: Path) -> Load:
+    program = shutil.which("h2load")
+    if program is None:
+        raise NotLoaded("h2load not found: install nghttp2-client (tools/install_peers.sh does)")
+
+    def send(port: int, requests: int) -> None:
+        command = [
+            program,
+            f"http://127.0.0.1:{port}{_method(case)}",
+            f"--data={body}",
+            "--header=content-type: application/grpc",
+            "--header=te: trailers",
+            f"--clients={case.connections}",
+            f"--max-concurrent-streams={case.streams}",
+            f"--requests={requests}",
+        ]
+        result = subprocess.run(
+            command, capture_output=True, text=True, timeout=_PATIENCE, check=False
+        )
+        answered = re.search(r"status codes: (\d+) 2xx", result.stdout)
+        if answered is None or int(answered[1]) != requests:
+            raise NotLoaded(f"{case.name}: not all of {requests} answered:\n{result.stdout}")
+
+    return send
+
+
+def _unique(case: Case, message: bytes) -> Load:
+    serial = 0
+
+    def body() -> bytes:
+        nonlocal serial
+        serial += 1
+        text = b"bench-%d" % serial
+        return message + _DEDUPLICATION_ID + bytes([len(text)]) + text
+
+    async def stream(channel: grpc.aio.Channel, requests: int) -> None:
+        call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_method(case))
+        for _ in range(requests):
+            await call(body())
+
+    async def send(port: int, requests: int) -> None:
+        channels = [
+            # Else all channels to one address share one connection.
+            grpc.aio.insecure_channel(
+                f"127.0.0.1:{port}", options=[("grpc.use_local_subchannel_pool", 1)]
+            )
+            for _ in range(case.connections)
+        ]
+        lanes = [channel for channel in channels for _ in range(case.streams)]
+        share, rest = divmod(requests, len(lanes))
+        async with asyncio.timeout(_PATIENCE), asyncio.TaskGroup() as lanes_open:
+            for number, channel in enumerate(lanes):
+                lanes_open.create_task(stream(channel, share + (number < rest)))
+        for channel in channels:
+            await channel.close()
+
+    return lambda port, requests: asyncio.run(send(port, requests))
