@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 
@@ -27,40 +27,21 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     """Base of what attribute generators and checks with output return; None means not set."""
 
 
-class InstanceMeta(msgspec.StructMeta):
-    """Takes what a template says of itself out of the options of its struct."""
-
-    def __new__(
-        mcls,
-        name: str,
-        bases: tuple[type, ...],
-        namespace: dict[str, Any],
-        /,
-        *,
-        template: str = "",
-        variety: Variety = Variety.CHECK,
-        output: type[Output] | None = None,
-        **options: Any,
-    ) -> Any:
-        cls: Any = super().__new__(mcls, name, bases, namespace, **options)
-        cls.template, cls.variety, cls.output = template, variety, output
-        return cls
-
-
-class Instance(msgspec.Struct, metaclass=InstanceMeta, frozen=True, kw_only=True, gc=False):
+class Instance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
     Base of all templates, and of the structs nested in them.
 
-    A subclass that names a *template* is one: rules build its instances from expressions. The
-    annotation of a field tells the type its expression must have: str STRING, int INT64, float
-    DOUBLE, bool BOOL, `Timestamp`, `Duration`, bytes IP_ADDRESS, `Value` any type,
-    ``dict[str, T]`` literal keys with an expression each, or another Instance subclass. All have
-    a default, which stands where the configuration leaves the field out.
+    A subclass that sets ``template`` is one, with ``variety`` and ``output`` as needed: rules
+    build its instances from expressions. The annotation of a field tells the type its expression
+    must have: str STRING, int INT64, float DOUBLE, bool BOOL, `Timestamp`, `Duration`, bytes
+    IP_ADDRESS, `Value` any type, ``dict[str, T]`` literal keys with an expression each, or another
+    Instance subclass. All have a default, which stands where the configuration leaves the field
+    out. (Class options instead would need a metaclass, which makes instances slower to build.)
     """
 
-    template: ClassVar[str]
-    variety: ClassVar[Variety]
-    output: ClassVar[type[Output] | None]
+    template: ClassVar[str] = ""
+    variety: ClassVar[Variety] = Variety.CHECK
+    output: ClassVar[type[Output] | None] = None
 
     name: str = ""
     """Full name of the instance, such as ``requestcount.instance.istio-system``."""

@@ -8,32 +8,42 @@ from mixer.adapter.template import Instance, Output, Variety
 NO_ADDRESS = b""
 
 
-class CheckNothing(Instance, frozen=True, gc=False, template="checknothing"):
+class CheckNothing(Instance, frozen=True, gc=False):
     """A check that needs no data."""
 
+    template = "checknothing"
 
-class ReportNothing(
-    Instance, frozen=True, gc=False, template="reportnothing", variety=Variety.REPORT
-):
+
+class ReportNothing(Instance, frozen=True, gc=False):
     """A report that carries no data."""
 
+    template = "reportnothing"
+    variety = Variety.REPORT
 
-class ListEntry(Instance, frozen=True, gc=False, template="listentry"):
+
+class ListEntry(Instance, frozen=True, gc=False):
     """A value to look up in a list."""
+
+    template = "listentry"
 
     value: Value | None = None
     """The value; STRING or IP_ADDRESS for listchecker."""
 
 
-class Quota(Instance, frozen=True, gc=False, template="quota", variety=Variety.QUOTA):
+class Quota(Instance, frozen=True, gc=False):
     """A limit to draw from."""
+
+    template = "quota"
+    variety = Variety.QUOTA
 
     dimensions: dict[str, Value] = {}
     """Each distinct tuple of values is counted on its own."""
 
 
-class ApiKey(Instance, frozen=True, gc=False, template="apikey"):
+class ApiKey(Instance, frozen=True, gc=False):
     """An API key to verify."""
+
+    template = "apikey"
 
     api: str = ""
     """The API being called."""
@@ -83,8 +93,10 @@ class Action(Instance, frozen=True, gc=False):
     """Whatever else is known of the action."""
 
 
-class Authorization(Instance, frozen=True, gc=False, template="authorization"):
+class Authorization(Instance, frozen=True, gc=False):
     """A subject that wants to act."""
+
+    template = "authorization"
 
     subject: Subject = Subject()
     """Who acts."""
@@ -93,8 +105,11 @@ class Authorization(Instance, frozen=True, gc=False, template="authorization"):
     """What is done."""
 
 
-class LogEntry(Instance, frozen=True, gc=False, template="logentry", variety=Variety.REPORT):
+class LogEntry(Instance, frozen=True, gc=False):
     """A line of a log."""
+
+    template = "logentry"
+    variety = Variety.REPORT
 
     variables: dict[str, Value] = {}
     """The content of the line."""
@@ -112,8 +127,11 @@ class LogEntry(Instance, frozen=True, gc=False, template="logentry", variety=Var
     """Which resource of that type."""
 
 
-class Metric(Instance, frozen=True, gc=False, template="metric", variety=Variety.REPORT):
+class Metric(Instance, frozen=True, gc=False):
     """One observation of a metric."""
+
+    template = "metric"
+    variety = Variety.REPORT
 
     value: Value | None = None
     """What was observed."""
@@ -128,8 +146,11 @@ class Metric(Instance, frozen=True, gc=False, template="metric", variety=Variety
     """Which resource of that type."""
 
 
-class Edge(Instance, frozen=True, gc=False, template="edge", variety=Variety.REPORT):
+class Edge(Instance, frozen=True, gc=False):
     """An edge of the graph of services: one workload called another."""
+
+    template = "edge"
+    variety = Variety.REPORT
 
     timestamp: Timestamp = Timestamp(0)
     """When the call was made."""
@@ -171,8 +192,11 @@ class Edge(Instance, frozen=True, gc=False, template="edge", variety=Variety.REP
     """Protocol of the API."""
 
 
-class TraceSpan(Instance, frozen=True, gc=False, template="tracespan", variety=Variety.REPORT):
+class TraceSpan(Instance, frozen=True, gc=False):
     """One span of a trace."""
+
+    template = "tracespan"
+    variety = Variety.REPORT
 
     trace_id: str = ""
     """Id of the trace, 16 or 32 hex digits."""
@@ -305,15 +329,12 @@ class KubernetesOutput(Output, frozen=True):
     """Id of the destination pod."""
 
 
-class Kubernetes(
-    Instance,
-    frozen=True,
-    gc=False,
-    template="kubernetes",
-    variety=Variety.ATTRIBUTE_GENERATOR,
-    output=KubernetesOutput,
-):
+class Kubernetes(Instance, frozen=True, gc=False):
     """The two ends of a call, to be looked up."""
+
+    template = "kubernetes"
+    variety = Variety.ATTRIBUTE_GENERATOR
+    output = KubernetesOutput
 
     source_uid: str = ""
     """``kubernetes://POD.NAMESPACE`` of the source."""
