@@ -193,7 +193,7 @@ class Denier(
         for index, detail in enumerate(config.status.details):
             if detail.type_url.rpartition("/")[2] != DIRECT_RESPONSE.rpartition("/")[2]:
                 yield FieldProblem(
-                    f"status.details[{index}].@type",
+                    f"status.details[{index}].type_url",
                     f"{detail.type_url!r} is not a type of detail that a sidecar understands",
                     f"use {DIRECT_RESPONSE!r}",
                 )

@@ -1,0 +1,42 @@
+"""Remembers the answers to calls for a while, so that a retry is not charged. Knows no clock."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Answer(NamedTuple):
+    """What a call was granted."""
+
+    amount: int
+    expires: float
+    """Time when the grant expires; that of the call itself where there is nothing to expire."""
+
+
+class Deduplication:
+    """
+    Keeps each answer for at least *span* seconds and at most twice that.
+
+    There are two generations, and every *span* the older one is forgotten: nothing is searched.
+    """
+
+    __slots__ = ("_newer", "_older", "_span", "_turn")
+
+    def __init__(self, span: float, now: float) -> None:
+        self._span = span
+        self._turn = now + span
+        self._newer: dict[str, Answer] = {}
+        self._older: dict[str, Answer] = {}
+
+    def recall(self, call: str, now: float) -> Answer | None:
+        """Return what the *call* of this id was answered, None if it is new or forgotten."""
+        if now >= self._turn:
+            spans = int((now - self._turn) // self._span) + 1
+            self._older = self._newer if spans == 1 else {}
+            self._newer = {}
+            self._turn += spans * self._span
+        return self._newer.get(call) or self._older.get(call)
+
+    def remember(self, call: str, answer: Answer) -> None:
+        """Keep the *answer* to a call that `recall` has just found to be new."""
+        self._newer[call] = answer

@@ -1,0 +1,152 @@
+"""Which limit holds for which dimensions: decided from the shape of a quota before it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeAlias
+
+from mixer.adapter import (
+    Config,
+    Duration,
+    NonNegative,
+    Shape,
+    Timestamp,
+    Value,
+    ValueType,
+    parse_ip,
+    same_ip,
+    text,
+)
+
+TICKS_PER_SECOND = 10
+
+Dimensions: TypeAlias = Mapping[str, Value]
+
+
+class Override(Config, frozen=True):
+    """Another limit for some dimensions; nothing of the quota's own is inherited."""
+
+    dimensions: dict[str, str] = {}
+    """Values that must all be met; dimensions that are left out may have any value."""
+
+    max_amount: NonNegative = 0
+    """Units handed out within the duration, for each distinct tuple of dimensions."""
+
+    valid_duration: Duration = Duration(0)
+    """How long a grant holds; 0 means until it is given back."""
+
+
+class QuotaLimit(Config, frozen=True):
+    """The limits of one quota."""
+
+    name: str = ""
+    """The quota instance, by full name (``requestcount.instance.istio-system``) or short name."""
+
+    max_amount: NonNegative = 0
+    """Units handed out within the duration, for each distinct tuple of dimensions."""
+
+    valid_duration: Duration = Duration(0)
+    """How long a grant holds; 0 means until it is given back."""
+
+    overrides: tuple[Override, ...] = ()
+    """Limits for special dimensions; the first that fits holds."""
+
+
+class Limit(NamedTuple):
+    """So many units in so long a time."""
+
+    amount: int
+    seconds: float
+    ticks: int
+    """Length of the window, whole seconds rounded up; 0 if units come back only when released."""
+
+    @classmethod
+    def of(cls, config: QuotaLimit | Override) -> Limit:
+        """The limit that *config* describes."""
+        seconds = config.valid_duration.seconds
+        return cls(config.max_amount, seconds, int(-(-seconds // 1)) * TICKS_PER_SECOND)
+
+
+def chooser(quota: QuotaLimit, shape: Shape) -> Callable[[Dimensions], Limit]:
+    """Make the function that picks the limit: the first override that fits, or the quota's own."""
+    own = Limit.of(quota)
+    overrides = [
+        (
+            [
+                (name, _comparison(wanted, shape.types.get(f"dimensions.{name}")))
+                for name, wanted in override.dimensions.items()
+            ],
+            Limit.of(override),
+        )
+        for override in quota.overrides
+    ]
+
+    def choose(dimensions: Dimensions) -> Limit:
+        for conditions, limit in overrides:
+            if all(fits(dimensions.get(name)) for name, fits in conditions):
+                return limit
+        return own
+
+    return choose
+
+
+def keyer(shape: Shape) -> Callable[[Dimensions], Any]:
+    """Make the function that turns dimensions into the key of their counter."""
+    names = shape.keys("dimensions")
+    types = [shape.types[f"dimensions.{name}"] for name in names]
+    if not names:
+        return lambda _: ()
+    if not _TEXT_KEYS.intersection(types):
+        return itemgetter(*names)
+    convert = [text if type_ in _TEXT_KEYS else _unchanged for type_ in types]
+    return lambda dimensions: tuple(
+        [turn(dimensions[name]) for name, turn in zip(names, convert, strict=True)]
+    )
+
+
+_TEXT_KEYS = frozenset({ValueType.DOUBLE, ValueType.IP_ADDRESS, ValueType.STRING_MAP})
+"""Types whose values are no keys as they are: NaN equals nothing, an IPv4 address has two forms,
+a map can't be one."""
+
+_TRUTH = dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True) | dict.fromkeys(
+    ("0", "f", "F", "false", "FALSE", "False"), False
+)
+
+_PARSERS: dict[ValueType, Callable[[str], Value]] = {
+    ValueType.INT64: int,
+    ValueType.DOUBLE: float,
+    ValueType.BOOL: _TRUTH.__getitem__,
+    ValueType.TIMESTAMP: Timestamp.parse,
+    ValueType.DURATION: Duration.parse,
+}
+
+
+def _comparison(wanted: str, type_: ValueType | None) -> Callable[[Value | None], bool]:
+    """
+    Make the comparison of a configured text with a value of a known type.
+
+    Text that is no value of that type equals none; an absent dimension equals empty text (spec:
+    templates, comparison of a configured text).
+    """
+    if type_ is ValueType.IP_ADDRESS:
+        try:
+            address = parse_ip(wanted)
+        except ValueError:
+            return _never
+        return lambda value: type(value) is bytes and same_ip(value, address)
+    if type_ is None or type_ not in _PARSERS:
+        return lambda value: text(value) == wanted
+    try:
+        parsed = _PARSERS[type_](wanted)
+    except (KeyError, ValueError):
+        return _never
+    return lambda value: value == parsed
+
+
+def _never(value: Value | None) -> bool:
+    return False
+
+
+def _unchanged(value: Value) -> Value:
+    return value

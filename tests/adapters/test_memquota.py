@@ -1,0 +1,405 @@
+"""memquota: windows, overrides, deduplication (spec: adapters, memquota)."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.memquota import Memquota, MemquotaConfig
+from adapters.memquota.counters import Counters
+from adapters.memquota.limits import Override, QuotaLimit, chooser
+from adapters.memquota.window import RollingWindow
+from mixer.adapter import (
+    Code,
+    Duration,
+    Grant,
+    Quota,
+    QuotaArgs,
+    Shape,
+    Timestamp,
+    Value,
+    ValueType,
+    parse_ip,
+)
+from mixer.adapter.testing import Rejected, running
+
+NAME = "requests.instance.shop"
+STRING, INT64 = ValueType.STRING, ValueType.INT64
+
+
+class Clock:
+    """Time as the test says."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def shape(types: Mapping[str, ValueType] | None = None, name: str = NAME) -> Shape:
+    dimensions = {"to": STRING} if types is None else types
+    return Shape(name, Quota, {f"dimensions.{key}": type_ for key, type_ in dimensions.items()})
+
+
+def ask(to: Value = "ratings", name: str = NAME) -> Quota:
+    return Quota(name=name, dimensions={"to": to})
+
+
+def config(
+    amount: int, duration: str, *overrides: Override, dedup: str = "1s", name: str = NAME
+) -> MemquotaConfig:
+    limit = QuotaLimit(
+        name=name,
+        max_amount=amount,
+        valid_duration=Duration.parse(duration),
+        overrides=overrides,
+    )
+    return MemquotaConfig(quotas=(limit,), min_deduplication_duration=Duration.parse(dedup))
+
+
+class Step(NamedTuple):
+    """At a time, ask for an amount, get a grant."""
+
+    at: float
+    args: QuotaArgs
+    grant: Grant
+
+
+def step(at: float, amount: int, granted: int, valid_for: float, **args: object) -> Step:
+    return Step(at, QuotaArgs(amount, **args), Grant(granted, valid_for))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("limit", "steps"),
+    [
+        pytest.param(
+            config(10, "1s"),
+            [step(0, 6, 6, 1), step(0, 5, 0, 0), step(0, 4, 4, 1)],
+            id="all-or-nothing-and-a-refusal-takes-nothing",
+        ),
+        pytest.param(
+            config(10, "1s"),
+            [
+                step(0, 6, 6, 1),
+                step(0, 6, 4, 1, best_effort=True),
+                step(0, 6, 0, 1, best_effort=True),
+            ],
+            id="best-effort-takes-what-is-left-even-nothing",
+        ),
+        pytest.param(
+            config(10, "1s"),
+            [step(0.05, 10, 10, 1), step(0.99, 1, 0, 0), step(1.0, 10, 10, 1)],
+            id="what-was-taken-comes-back-with-the-tick-that-leaves-the-window",
+        ),
+        pytest.param(
+            config(10, "1s"),
+            [step(0, 4, 4, 1), step(0.5, 6, 6, 1), step(1.0, 5, 0, 0), step(1.0, 4, 4, 1)],
+            id="the-window-rolls-tick-by-tick",
+        ),
+        pytest.param(
+            config(10, "1200ms"),
+            [step(0, 10, 10, 1.2), step(1.9, 1, 0, 0), step(2.0, 10, 10, 1.2)],
+            id="a-window-has-whole-seconds",
+        ),
+        pytest.param(
+            config(10, "1s"),
+            [
+                step(0, 6, 6, 1),
+                step(0.5, 4, 4, 1),
+                step(0.6, -5, 5, 0),
+                step(0.6, 5, 5, 1),
+                step(1.0, 6, 5, 1, best_effort=True),
+            ],
+            id="a-release-gives-back-the-newest-first",
+        ),
+        pytest.param(
+            config(10, "1s"),
+            [step(0, 3, 3, 1), step(0, -5, 3, 0), step(0, -1, 0, 0), step(0, 10, 10, 1)],
+            id="no-more-is-released-than-was-taken",
+        ),
+        pytest.param(
+            config(10, "0s"),
+            [
+                step(0, 8, 8, 0),
+                step(1e6, 3, 0, 0),
+                step(1e6, 3, 2, 0, best_effort=True),
+                step(1e6, 1, 0, 0, best_effort=True),
+                step(1e6, -4, 4, 0),
+                step(1e6, 4, 4, 0),
+                step(1e6, -99, 10, 0),
+                step(1e6, -1, 0, 0),
+            ],
+            id="without-a-duration-units-come-back-only-when-released",
+        ),
+        pytest.param(
+            config(10, "1s"), [step(0, 0, 0, 0), step(0, 10, 10, 1)], id="amount-0-is-nothing"
+        ),
+        pytest.param(config(0, "1s"), [step(0, 1, 0, 0)], id="limit-0-grants-nothing"),
+        pytest.param(
+            config(10, "5s"),
+            [
+                step(0, 4, 4, 5, deduplication_id="a"),
+                step(0.5, 4, 4, 4.5, deduplication_id="a"),
+                step(0.5, 9, 0, 0, deduplication_id="b"),
+                step(0.75, 6, 6, 5),
+            ],
+            id="a-retry-is-not-charged-and-gets-the-remaining-time",
+        ),
+        pytest.param(
+            config(10, "1s"),
+            [
+                step(0, 10, 10, 1),
+                step(0, 1, 0, 0, deduplication_id="a"),
+                step(1, 1, 0, 0, deduplication_id="a"),
+                step(2, 1, 1, 1, deduplication_id="a"),
+            ],
+            id="a-refusal-is-remembered-too",
+        ),
+        pytest.param(
+            config(10, "2s", dedup="10s"),
+            [step(0, 1, 1, 2, deduplication_id="a"), step(5, 1, 1, 0, deduplication_id="a")],
+            id="the-remaining-time-is-never-negative",
+        ),
+        pytest.param(
+            config(10, "1m", dedup="1s"),
+            [
+                step(0.5, 4, 4, 60, deduplication_id="a"),
+                step(1.75, 4, 4, 58.75, deduplication_id="a"),
+                step(2.0, 4, 4, 60, deduplication_id="a"),
+                step(2.0, 3, 0, 0),
+            ],
+            id="an-id-is-forgotten-at-the-second-turn",
+        ),
+        pytest.param(
+            config(10, "1m", dedup="1s"),
+            [step(0, 4, 4, 60, deduplication_id="a"), step(50, 4, 4, 60, deduplication_id="a")],
+            id="an-id-is-forgotten-after-a-pause",
+        ),
+        pytest.param(
+            config(10, "0s"),
+            [
+                step(0, 4, 4, 0),
+                step(0, -3, 3, 0, deduplication_id="a"),
+                step(0, -3, 3, 0, deduplication_id="a"),
+                step(0, 9, 9, 0),
+            ],
+            id="a-retried-release-gives-back-once",
+        ),
+        pytest.param(
+            config(10, "1s"),
+            [step(0, 6, 6, 1, deduplication_id=""), step(0, 6, 0, 0, deduplication_id="")],
+            id="an-empty-id-is-none",
+        ),
+    ],
+)
+async def test_grants(limit: MemquotaConfig, steps: list[Step]) -> None:
+    clock = Clock()
+    start = clock.now
+    async with running(Memquota, limit, shapes=[shape()], clock=clock) as quota:
+        for number, (at, args, grant) in enumerate(steps):
+            clock.now = start + at
+            got = quota.allocate(ask(), args)
+            assert got == Grant(grant.amount, pytest.approx(grant.valid_for)), f"step {number}"
+            assert got.code == Code.OK
+
+
+async def test_each_tuple_of_dimensions_is_counted_on_its_own() -> None:
+    async with running(Memquota, config(1, "1m"), shapes=[shape()]) as quota:
+        granted = [quota.allocate(ask(to), QuotaArgs()).amount for to in ("a", "b", "a", "")]
+    assert granted == [1, 1, 0, 1]
+
+
+async def test_an_override_holds_for_each_tuple_that_it_fits() -> None:
+    override = Override(
+        dimensions={"to": "ratings"}, max_amount=2, valid_duration=Duration.parse("3s")
+    )
+    two = shape({"to": STRING, "from": STRING})
+    async with running(Memquota, config(9, "1s", override), shapes=[two]) as quota:
+        for caller in ("reviews", "pages"):
+            asked = Quota(name=NAME, dimensions={"to": "ratings", "from": caller})
+            assert quota.allocate(asked, QuotaArgs(3)) == Grant(0)
+            assert quota.allocate(asked, QuotaArgs(2)) == Grant(2, 3.0)
+
+
+async def test_an_override_without_duration_does_not_expire() -> None:
+    clock = Clock()
+    override = Override(dimensions={"to": "ratings"}, max_amount=2)
+    limit = config(9, "1s", override)
+    async with running(Memquota, limit, shapes=[shape()], clock=clock) as quota:
+        assert quota.allocate(ask(), QuotaArgs(2)) == Grant(2, 0.0)
+        clock.now += 1e6
+        assert quota.allocate(ask(), QuotaArgs(1)) == Grant(0)
+
+
+@pytest.mark.parametrize(
+    ("type_", "value", "text", "fits"),
+    [
+        pytest.param(STRING, "a", "a", True, id="text"),
+        pytest.param(STRING, "a", "A", False, id="text-by-case"),
+        pytest.param(STRING, "", "", True, id="empty-text"),
+        pytest.param(INT64, 10, "10", True, id="int"),
+        pytest.param(INT64, 10, "ten", False, id="no-int"),
+        pytest.param(ValueType.DOUBLE, 1.0, "1.00", True, id="double-by-value"),
+        pytest.param(ValueType.BOOL, True, "true", True, id="bool"),
+        pytest.param(ValueType.BOOL, False, "F", True, id="bool-in-short"),
+        pytest.param(ValueType.BOOL, False, "no", False, id="no-bool"),
+        pytest.param(ValueType.DURATION, Duration.of(60), "60s", True, id="duration-by-value"),
+        pytest.param(
+            ValueType.TIMESTAMP,
+            Timestamp(0),
+            "1970-01-01T01:00:00+01:00",
+            True,
+            id="time-by-instant",
+        ),
+        pytest.param(ValueType.IP_ADDRESS, b"\x0a\0\0\1", "10.0.0.1", True, id="short-ip"),
+        pytest.param(ValueType.IP_ADDRESS, parse_ip("10.0.0.1"), "10.0.0.1", True, id="long-ip"),
+        pytest.param(ValueType.IP_ADDRESS, b"\x0a\0\0\1", "10.0.0.2", False, id="other-ip"),
+        pytest.param(ValueType.IP_ADDRESS, b"\x0a\0\0\1", "localhost", False, id="no-ip"),
+        pytest.param(ValueType.STRING_MAP, {"b": "2", "a": "1"}, "a=1&b=2", True, id="map"),
+        pytest.param(ValueType.URI, "/a", "/a", True, id="uri"),
+    ],
+)
+def test_a_configured_text_is_compared_by_the_type_of_the_dimension(
+    type_: ValueType, value: Value, text: str, fits: bool
+) -> None:
+    override = Override(dimensions={"to": text}, max_amount=1)
+    choose = chooser(QuotaLimit(max_amount=2, overrides=(override,)), shape({"to": type_}))
+    assert choose({"to": value}).amount == (1 if fits else 2)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "amount"),
+    [
+        pytest.param([{"to": "x"}, {"to": "ratings"}, {}], 1, id="the-first-that-fits"),
+        pytest.param([{"to": "x"}, {}], 1, id="no-dimensions-fit-always"),
+        pytest.param([{"to": "ratings", "other": ""}], 0, id="a-missing-dimension-is-empty-text"),
+        pytest.param([{"to": "ratings", "other": "x"}], 99, id="all-must-fit"),
+    ],
+)
+def test_the_first_override_that_fits_holds(overrides: list[dict[str, str]], amount: int) -> None:
+    limit = QuotaLimit(
+        max_amount=99,
+        overrides=tuple(
+            Override(dimensions=dimensions, max_amount=number)
+            for number, dimensions in enumerate(overrides)
+        ),
+    )
+    assert chooser(limit, shape())({"to": "ratings"}).amount == amount
+
+
+@pytest.mark.parametrize(
+    ("type_", "one", "same"),
+    [
+        pytest.param(ValueType.DOUBLE, float("nan"), float("nan"), id="nan"),
+        pytest.param(ValueType.IP_ADDRESS, b"\x0a\0\0\1", parse_ip("10.0.0.1"), id="ip-forms"),
+        pytest.param(ValueType.STRING_MAP, {"a": "1"}, {"a": "1"}, id="maps"),
+    ],
+)
+async def test_equal_values_share_a_counter(type_: ValueType, one: Value, same: Value) -> None:
+    async with running(Memquota, config(1, "1m"), shapes=[shape({"to": type_})]) as quota:
+        assert quota.allocate(ask(one), QuotaArgs()).amount == 1
+        assert quota.allocate(ask(same), QuotaArgs()).amount == 0
+
+
+async def test_quotas_of_one_handler_have_counters_of_their_own() -> None:
+    both = MemquotaConfig(
+        quotas=(
+            QuotaLimit(name="a", max_amount=5),
+            QuotaLimit(name="b.instance.shop", max_amount=1),
+            QuotaLimit(name="a.instance.shop", max_amount=1),
+        )
+    )
+    shapes = [shape(name="a.instance.shop"), shape(name="b.instance.shop")]
+    async with running(Memquota, both, shapes=shapes) as quota:
+        for name in ("a.instance.shop", "b.instance.shop"):
+            assert quota.allocate(ask(name=name), QuotaArgs(5)).amount == 0, "the last entry holds"
+            assert quota.allocate(ask(name=name), QuotaArgs(1)).amount == 1
+
+
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        pytest.param(
+            config(1, "1s", name="request.instance.shop"),
+            "quotas: did not find limit defined for quota requests.instance.shop",
+            id="routed-without-limit",
+        ),
+        pytest.param(config(1, "1s", name=""), r"quotas\[0\].name: ", id="unnamed"),
+        pytest.param(config(1, "-1s"), r"quotas\[0\].valid_duration: '-1s'", id="negative"),
+        pytest.param(
+            config(1, "1s", Override(valid_duration=Duration(-1))),
+            r"quotas\[0\].overrides\[0\].valid_duration: '-1ns'",
+            id="negative-override",
+        ),
+        pytest.param(
+            config(1, "1s", dedup="0s"),
+            "min_deduplication_duration: '0s' is not more than 0",
+            id="no-deduplication-time",
+        ),
+    ],
+)
+async def test_it_refuses(limit: MemquotaConfig, message: str) -> None:
+    with pytest.raises(Rejected, match=message):
+        async with running(Memquota, limit, shapes=[shape()]):
+            pass
+
+
+def test_idle_windows_do_not_pile_up() -> None:
+    counters = Counters(config(1, "1s").quotas[0], shape())
+    for number in range(1000):
+        counters.take({"to": str(number)}, 1, False, now=float(number))
+    assert len(counters) < 5
+
+
+def test_released_counters_are_gone() -> None:
+    for duration in ("0s", "1s"):
+        counters = Counters(config(9, duration).quotas[0], shape())
+        counters.take({"to": "a"}, 9, False, now=1.0)
+        counters.give_back({"to": "a"}, 9, now=1.0)
+        assert len(counters) == 0
+
+
+class Reference:
+    """A window as the specification says it, without any cleverness."""
+
+    def __init__(self, limit: int, length: int) -> None:
+        self.limit, self.length = limit, length
+        self.taken: list[tuple[int, int]] = []
+
+    def available(self, tick: int) -> int:
+        return self.limit - sum(units for at, units in self.taken if at > tick - self.length)
+
+    def take(self, units: int, tick: int) -> bool:
+        if units > self.available(tick):
+            return False
+        self.taken.append((tick, units))
+        return True
+
+    def give_back(self, units: int, tick: int) -> int:
+        self.taken = [(at, taken) for at, taken in self.taken if at > tick - self.length]
+        ones = [at for at, taken in self.taken for _ in range(taken)]
+        kept = ones[: max(len(ones) - units, 0)]
+        self.taken = [(at, 1) for at in kept]
+        return len(ones) - len(kept)
+
+
+@given(
+    limit=st.integers(0, 20),
+    length=st.integers(1, 8),
+    calls=st.lists(st.tuples(st.integers(0, 5), st.integers(-6, 12)), max_size=60),
+)
+def test_a_window_does_what_its_reference_does(
+    limit: int, length: int, calls: list[tuple[int, int]]
+) -> None:
+    window, reference, tick = RollingWindow(limit, length), Reference(limit, length), 100
+    for wait, units in calls:
+        tick += wait
+        if units > 0:
+            assert window.take(units, tick) == reference.take(units, tick)
+        elif units < 0:
+            assert window.give_back(-units, tick) == reference.give_back(-units, tick)
+        assert window.available(tick) == reference.available(tick)
+        assert window.is_drained(tick) == (reference.available(tick) == limit)
