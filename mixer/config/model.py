@@ -17,19 +17,7 @@ from mixer.adapter.config import Config
 from mixer.adapter.template import Instance as Template
 from mixer.answers import HeaderVerb
 from mixer.errors import Place
-
-
-class Lang(Enum):
-    """The language of an expression."""
-
-    CEXL = "CEXL"
-    """Istio's own syntax, the default of ``config.istio.io/v1alpha2``."""
-
-    CEL = "CEL"
-    """The default of ``meshmixer.io/v1``."""
-
-    COMPAT = "COMPAT"
-    """Istio's syntax with the meaning of CEL."""
+from mixer.lang import Lang
 
 
 class OnError(Enum):
@@ -192,6 +180,10 @@ class Rule:
     rate_limit: RateLimitSampling | None = None
     on_match_error: OnError = OnError.SKIP
     on_handler_error: OnError = OnError.FAIL
+    on_missing_handler: OnError = OnError.SKIP
+    """What a handler that could not be opened does to its actions: Istio's API skips them, ours
+    takes it for a handler that fails."""
+
     mode: Mode = Mode.ENFORCE
     priority: int = 0
     """Rules of higher priority come first; equals keep configuration order."""
@@ -203,7 +195,7 @@ class Model:
 
     vocabulary: Vocabulary
     handlers: tuple[Handler, ...]
-    """Those that at least one rule uses, each once, in order of first use."""
+    """Those that at least one rule uses that is not off, each once, in order of first use."""
 
     instances: tuple[Instance, ...]
     """All valid ones, used or not, so that all of them are checked."""
