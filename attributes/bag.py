@@ -76,6 +76,19 @@ class Bag:
         """Read without a reference: for tracing and logs, never for an answer."""
         return self._generated[name] if name in self._generated else self._source.get(name)
 
+    def overlaid(self, attributes: Mapping[str, Value]) -> Bag:
+        """This bag and *attributes*, which the caller did not send; reads are recorded in both."""
+        other = Bag(self._source)
+        other._generated = {**attributes, **self._generated}
+        other.references = self.references
+        return other
+
+    def aside(self) -> Bag:
+        """This bag with references of its own, for what must leave no trace in the answer."""
+        other = Bag(self._source)
+        other._generated = self._generated
+        return other
+
     def generate(self, attributes: Mapping[str, Value]) -> None:
         """Add generated *attributes*; those already sent or generated stay as they are."""
         for name, value in attributes.items():

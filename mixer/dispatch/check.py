@@ -1,0 +1,139 @@
+"""Check: may this call pass, and how much may it use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attributes import Bag, Value
+from mixer.adapter.results import QuotaArgs, Verdict
+from mixer.adapter.template import Output, Variety
+from mixer.answers import CheckAnswer, HeaderChange, HeaderVerb, Precondition, RouteDirective
+from mixer.config.model import Mode
+from mixer.dispatch.combine import combine, directive
+from mixer.dispatch.gather import Faults, build, matching
+from mixer.dispatch.preprocess import preprocess
+from mixer.dispatch.quota import allocate
+from mixer.dispatch.run import Fault, Pending, error_list, run
+from mixer.errors import Code, RpcError
+from mixer.expr.compile import Failure
+from mixer.instances.compile import output_values
+from mixer.rules.routes import Call, HeaderPlan, Route, Routes
+
+
+async def check(
+    routes: Routes, bag: Bag, quotas: Mapping[str, QuotaArgs], deduplication_id: str = ""
+) -> CheckAnswer:
+    """
+    Answer a Check (spec: wire, order of steps).
+
+    Raises RpcError(INTERNAL) where preprocessing fails, or where a rule that says so fails and no
+    handler denies.
+    """
+    if errors := await preprocess(routes, bag):
+        raise RpcError(Code.INTERNAL, errors)
+    preprocessed = dict(bag.references)
+    answer = await _precondition(routes, bag)
+    if answer.code or not quotas:
+        return CheckAnswer(answer)
+    granted = {}
+    for name in sorted(quotas):
+        bag.references = dict(preprocessed)
+        granted[name] = await allocate(routes, bag, name, quotas[name], deduplication_id)
+    return CheckAnswer(answer, granted)
+
+
+async def _precondition(routes: Routes, bag: Bag) -> Precondition:
+    faults = Faults()
+    matched: list[tuple[Route, Bag]] = []
+    pending: list[Pending] = []
+    owners: list[Route] = []
+    for route, read in matching(routes, Variety.CHECK, bag, faults):
+        if route.changes_headers and route.mode is Mode.ENFORCE:
+            matched.append((route, read))
+        for call in route.calls:
+            if instance := build(route, call, read, faults):
+                pending.append((call, (instance,)))
+                owners.append(route)
+    routes.observer.phase(len(owners))
+    outputs: dict[str, Value] = {}
+    verdicts: list[tuple[str, Verdict]] = []
+    for route, (call, _), result in zip(owners, pending, await run(pending), strict=True):
+        verdict = _verdict(route, call, result, faults, outputs)
+        if verdict is not None:
+            verdicts.append((call.title, verdict))
+    verdicts += [
+        ("mixer", Verdict(Code.UNAVAILABLE, message, 0.0, 0)) for message in faults.denials
+    ]
+    combined = combine(verdicts)
+    if faults.failures and not combined.code:
+        raise RpcError(
+            Code.INTERNAL, f"performing check operation failed: {error_list(faults.failures)}"
+        )
+    route_directive = None
+    if combined.direct is not None:
+        route_directive = directive(combined.code, combined.direct)
+    elif not combined.code and matched:
+        route_directive = _header_changes(matched, outputs)
+    return Precondition(
+        combined.code,
+        combined.message,
+        combined.valid_for,
+        combined.valid_uses,
+        bag.references,
+        route_directive,
+    )
+
+
+def _verdict(
+    route: Route, call: Call, result: Any, faults: Faults, outputs: dict[str, Value]
+) -> Verdict | None:
+    """What counts of a handler's *result*; its output, if any, goes to *outputs*."""
+    match result:
+        case Verdict():
+            verdict = result
+        case (Verdict() as verdict, Output() as output):
+            if route.mode is not Mode.SHADOW:
+                values = output_values(output, f"{call.action}.output.")
+                outputs |= {name: values[name] for name in values if name not in outputs}
+        case Fault(message):
+            faults.add(route, route.on_handler_error, message)
+            return None
+        case _:
+            message = f"{call.title}: adapter {call.adapter!r} returned no verdict and output"
+            faults.add(route, route.on_handler_error, message)
+            return None
+    if route.mode is Mode.SHADOW:
+        route.observer.shadowed("denied" if verdict.code else "allowed")
+        return None
+    return verdict
+
+
+def _header_changes(
+    matched: list[tuple[Route, Bag]], outputs: Mapping[str, Value]
+) -> RouteDirective | None:
+    request: list[HeaderChange] = []
+    response: list[HeaderChange] = []
+    for route, bag in matched:
+        scoped = bag.overlaid(outputs) if outputs else bag
+        for plans, changes in (
+            (route.request_headers, request),
+            (route.response_headers, response),
+        ):
+            for plan in plans:
+                changes += _changes(route, plan, scoped)
+    return RouteDirective(tuple(request), tuple(response)) if request or response else None
+
+
+def _changes(route: Route, plan: HeaderPlan, bag: Bag) -> list[HeaderChange]:
+    """The changes of one operation; values that are empty or fail are skipped."""
+    if plan.verb is HeaderVerb.REMOVE:
+        return [HeaderChange(plan.name, "", HeaderVerb.REMOVE)]
+    changes = []
+    for read in plan.values:
+        value = read(bag)
+        if value.__class__ is Failure:
+            route.observer.header_failed()
+        elif value:
+            changes.append(HeaderChange(plan.name, value, plan.verb))
+    return changes

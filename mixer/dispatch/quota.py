@@ -1,0 +1,57 @@
+"""Quota: how much of one named quota a call may use (spec: runtime; design: semantics 4)."""
+
+from __future__ import annotations
+
+from attributes import Bag
+from mixer.adapter.results import Grant, QuotaArgs
+from mixer.adapter.template import Variety
+from mixer.answers import QuotaAnswer
+from mixer.config.model import Mode
+from mixer.dispatch.gather import Faults, build, matching
+from mixer.dispatch.run import Fault, Pending, run
+from mixer.rules.routes import Route, Routes
+
+FREE_SECONDS = 60.0
+"""How long a grant holds that no rule has a say in."""
+
+
+async def allocate(
+    routes: Routes, bag: Bag, name: str, args: QuotaArgs, deduplication_id: str
+) -> QuotaAnswer:
+    """
+    Allocate from every matching rule's instance called *name*; the smallest grant is the answer.
+
+    Never raises: a handler that fails grants nothing, unless its rule says to skip it.
+    """
+    wanted = name.casefold()
+    if wanted not in routes.quotas:
+        routes.observer.unknown_quota(name)
+        granted = 0 if routes.deny_unknown_quota else args.amount
+        return QuotaAnswer(granted, FREE_SECONDS if granted else 0.0, bag.references)
+    args = QuotaArgs(
+        args.amount, args.best_effort, deduplication_id + name if deduplication_id else ""
+    )
+    faults = Faults()
+    pending: list[Pending] = []
+    owners: list[Route] = []
+    for route, read in matching(routes, Variety.QUOTA, bag, faults):
+        for call in route.calls:
+            if call.quota == wanted and (instance := build(route, call, read, faults)):
+                pending.append((call, (instance, args)))
+                owners.append(route)
+    routes.observer.phase(len(owners))
+    grants: list[tuple[str, Grant]] = []
+    for route, (call, _), result in zip(owners, pending, await run(pending), strict=True):
+        if isinstance(result, Fault):
+            faults.add(route, route.on_handler_error, result.message)
+        elif route.mode is Mode.SHADOW:
+            route.observer.shadowed("granted" if result.amount else "refused")
+        else:
+            grants.append((call.title, result))
+    if faults.failures or faults.denials:
+        return QuotaAnswer(0, 0.0, bag.references)
+    if not grants:
+        return QuotaAnswer(args.amount, FREE_SECONDS, bag.references)
+    title, smallest = min(grants, key=lambda grant: grant[1].amount)
+    message = f"{title}:{smallest.message}" if smallest.code else ""
+    return QuotaAnswer(smallest.amount, smallest.valid_for, bag.references, smallest.code, message)

@@ -1,0 +1,83 @@
+"""
+Runs verbs: inline ones in order, awaited ones side by side, each behind its own bulkhead.
+
+Law: whatever an adapter does, what comes out is its result or a `Fault`, and it is counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, TypeAlias
+
+from mixer.rules.routes import Call
+
+Pending: TypeAlias = tuple[Call, tuple[Any, ...]]
+"""A call and the arguments of its verb."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a handler gave no result."""
+
+    message: str
+
+
+async def run(pending: Sequence[Pending]) -> list[Any]:
+    """Run all of *pending* and return their results, or faults, in the same order."""
+    results: list[Any] = [None] * len(pending)
+    waiting = []
+    for at, (call, arguments) in enumerate(pending):
+        if call.waits:
+            waiting.append(_awaited(call, arguments, results, at))
+        else:
+            results[at] = _inline(call, arguments)
+    if len(waiting) == 1:
+        await waiting[0]
+    elif waiting:
+        await asyncio.gather(*waiting)
+    return results
+
+
+def _inline(call: Call, arguments: tuple[Any, ...]) -> Any:
+    started = perf_counter()
+    try:
+        result = _checked(call, call.verb(*arguments))
+    except Exception as error:
+        result = _fault(call, error)
+    call.observer.dispatched(perf_counter() - started, result.__class__ is Fault)
+    return result
+
+
+async def _awaited(call: Call, arguments: tuple[Any, ...], results: list[Any], at: int) -> None:
+    started = perf_counter()
+    try:
+        async with asyncio.timeout(call.timeout):
+            result = _checked(call, await call.verb(*arguments))
+    except TimeoutError:
+        result = Fault(f"{call.title}: no answer within {call.timeout:g} s")
+    except Exception as error:
+        result = _fault(call, error)
+    results[at] = result
+    call.observer.dispatched(perf_counter() - started, result.__class__ is Fault)
+
+
+def _checked(call: Call, result: Any) -> Any:
+    if isinstance(result, call.expects):
+        return result
+    return Fault(
+        f"{call.title}: adapter {call.adapter!r} returned {type(result).__name__} "
+        f"instead of {call.expects.__name__}"
+    )
+
+
+def _fault(call: Call, error: Exception) -> Fault:
+    return Fault(f"{call.title}: {error or type(error).__name__}")
+
+
+def error_list(messages: Sequence[str]) -> str:
+    """Several errors as the text that callers of the original know (spec: runtime, errors)."""
+    head = "1 error" if len(messages) == 1 else f"{len(messages)} errors"
+    return f"{head} occurred:\n" + "".join(f"\t* {message}\n" for message in messages) + "\n"

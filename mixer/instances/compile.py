@@ -1,0 +1,209 @@
+"""Configured instances to builders: an expression for each field, one function for the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeAlias, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from attributes import Bag, Duration, Timestamp, Value, ValueType, Vocabulary
+from mixer.adapter.template import Instance as Template
+from mixer.adapter.template import Output, Shape
+from mixer.config.model import Instance, Params, Text
+from mixer.errors import EvaluationError, ExpressionError, Place, Problem
+from mixer.expr.compile import Failure, Program, expression
+from mixer.lang import Lang
+
+Read: TypeAlias = Callable[[Bag], Any]
+
+FIXED: dict[Any, ValueType] = {
+    str: ValueType.STRING,
+    int: ValueType.INT64,
+    float: ValueType.DOUBLE,
+    bool: ValueType.BOOL,
+    Timestamp: ValueType.TIMESTAMP,
+    Duration: ValueType.DURATION,
+    bytes: ValueType.IP_ADDRESS,
+    dict[str, str]: ValueType.STRING_MAP,
+}
+"""The type an expression must have for a field so annotated; any other takes every type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """A compiled instance."""
+
+    instance: Instance
+    shape: Shape
+    build: Callable[[Bag], Template]
+    """Raises EvaluationError, which names the field, where one has no value for this call."""
+
+    bind: Callable[[Bag, Output], dict[str, Value]]
+    """For attribute generators: the attributes that an output gives. Raises EvaluationError."""
+
+
+def builder(instance: Instance, vocabulary: Vocabulary) -> tuple[Builder | None, list[Problem]]:
+    """Compile *instance*; None where it has problems."""
+    compiler = _Compiler(instance, vocabulary)
+    read = compiler.struct(instance.template, instance.params, "", "")
+    bind = compiler.bindings()
+    if compiler.problems:
+        return None, compiler.problems
+    shape = Shape(instance.name, instance.template, compiler.types)
+    return Builder(instance, shape, read, bind), []
+
+
+def compile_text(
+    text: Text,
+    lang: Lang,
+    vocabulary: Vocabulary,
+    expected: ValueType | None,
+    resource: str,
+) -> Program | Problem:
+    """Compile one expression of the configuration, or say where in its file it is wrong."""
+    try:
+        return expression(text.text, lang, vocabulary, expected)
+    except ExpressionError as error:
+        column = text.place.column + error.offset if text.inline else text.place.column
+        place = Place(text.place.file, text.place.line, column)
+        return Problem(error.message, place, resource, text.field, error.suggestion)
+
+
+class _Compiler:
+    """Collects the programs, types and problems of one instance."""
+
+    def __init__(self, instance: Instance, vocabulary: Vocabulary) -> None:
+        self.instance = instance
+        self.vocabulary = vocabulary
+        self.types: dict[str, ValueType] = {}
+        self.problems: list[Problem] = []
+
+    def struct(self, type_: type[Template], params: Params, path: str, where: str) -> Read:
+        """A reader of one struct; *where* is its place in evaluation errors."""
+        annotations = field_types(type_)
+        readers: dict[str, Read] = {}
+        for name, given in params.items():
+            inner = f"{path}.{name}" if path else name
+            shown = f"{where}.{_camel(name)}" if where else _camel(name)
+            readers[name] = self._field(annotations[name], given, inner, shown)
+        full_name = "" if path else self.instance.name
+        fields = tuple(readers.items())
+
+        def read(bag: Bag) -> Template:
+            return type_(name=full_name, **{name: value(bag) for name, value in fields})
+
+        return read
+
+    def _field(self, annotation: Any, given: Text | Params, path: str, where: str) -> Read:
+        if isinstance(given, Text):
+            return self._leaf(given, FIXED.get(annotation), path, where)
+        if isinstance(annotation, type) and issubclass(annotation, Template):
+            return self.struct(annotation, given, path, where)
+        _, item = get_args(annotation)
+        readers = tuple(
+            (key, self._field(item, text, f"{path}.{key}", f"{where}[{key}]"))
+            for key, text in given.items()
+        )
+        return lambda bag: {key: read(bag) for key, read in readers}
+
+    def _leaf(self, text: Text, expected: ValueType | None, path: str, where: str) -> Read:
+        program = self._compile(text, self.instance.lang, self.vocabulary, expected)
+        if program is None:
+            return lambda bag: None
+        self.types[path] = program.type
+        return _reader(program.run, f"evaluation failed at [{self.instance.name}]'{where}'")
+
+    def _compile(
+        self, text: Text, lang: Lang, vocabulary: Vocabulary, expected: ValueType | None
+    ) -> Program | None:
+        found = compile_text(text, lang, vocabulary, expected, str(self.instance.key))
+        if isinstance(found, Problem):
+            self.problems.append(found)
+            return None
+        return found
+
+    def bindings(self) -> Callable[[Bag, Output], dict[str, Value]]:
+        """A function that turns an output into attributes."""
+        output = self.instance.template.output
+        if output is None:
+            return lambda bag, found: {}
+        vocabulary = self.vocabulary.extended(output_types(output, "output."))
+        readers: list[tuple[str, Read]] = []
+        for attribute, text in self.instance.bindings.items():
+            declared = self.vocabulary.get(attribute)
+            if declared is None:
+                self.problems.append(
+                    Problem(
+                        f"unknown attribute {attribute}",
+                        text.place,
+                        str(self.instance.key),
+                        text.field,
+                        "declare it in an attributemanifest",
+                    )
+                )
+                continue
+            program = self._compile(text, self.instance.lang, vocabulary, declared.type)
+            if program is not None:
+                what = (
+                    f"evaluation failed at [{self.instance.name}]'AttributeBindings[{attribute}]'"
+                )
+                readers.append((attribute, _reader(program.run, what)))
+
+        def bind(bag: Bag, found: Output) -> dict[str, Value]:
+            scoped = bag.overlaid(output_values(found, "output."))
+            return {attribute: _short(read(scoped)) for attribute, read in readers}
+
+        return bind
+
+
+def output_types(output: type[Output], prefix: str) -> Mapping[str, ValueType]:
+    """The attributes that fields of *output* become."""
+    return {
+        prefix + name: FIXED[_not_none(annotation)]
+        for name, annotation in field_types(output).items()
+    }
+
+
+def output_values(found: Output, prefix: str) -> dict[str, Value]:
+    """The fields of *found* that are set, as attributes."""
+    return {
+        prefix + field: value
+        for field in found.__struct_fields__
+        if (value := getattr(found, field)) is not None
+    }
+
+
+@cache
+def field_types(type_: type[msgspec.Struct]) -> dict[str, Any]:
+    """Annotations of a struct's own fields, resolved."""
+    hints = get_type_hints(type_)
+    return {name: hints[name] for name in type_.__struct_fields__ if name != "name"}
+
+
+def _reader(run: Callable[[Bag], Any], what: str) -> Read:
+    def read(bag: Bag) -> Any:
+        value = run(bag)
+        if value.__class__ is Failure:
+            raise EvaluationError(f"{what}: '{value.message}'")
+        return value
+
+    return read
+
+
+def _short(value: Value) -> Value:
+    """IPv4 addresses in their short form; anything else as it is."""
+    mapped = isinstance(value, bytes) and value[:12] == b"\0" * 10 + b"\xff\xff"
+    return value[12:] if isinstance(value, bytes) and mapped else value
+
+
+def _camel(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def _not_none(annotation: Any) -> Any:
+    if get_origin(annotation) in (Union, type(int | None)):
+        return next(arm for arm in get_args(annotation) if arm is not type(None))
+    return annotation

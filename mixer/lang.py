@@ -1,0 +1,16 @@
+"""The languages an expression may be written in."""
+
+from enum import Enum
+
+
+class Lang(Enum):
+    """The language of an expression."""
+
+    CEXL = "CEXL"
+    """Istio's own syntax, the default of ``config.istio.io/v1alpha2``."""
+
+    CEL = "CEL"
+    """The default of ``meshmixer.io/v1``."""
+
+    COMPAT = "COMPAT"
+    """Istio's syntax with the meaning of CEL."""

@@ -1,0 +1,142 @@
+"""Compiled rules and open handlers to routes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mixer.adapter.base import waits
+from mixer.adapter.results import Grant, Verdict
+from mixer.adapter.template import Output, Variety
+from mixer.config.model import Action, Key, OnError
+from mixer.instances.compile import Builder
+from mixer.rules.compile import Compiled, CompiledRule
+from mixer.rules.routes import Call, Route, Routes
+from mixer.runtime.handlers import OpenHandler
+from mixer.telemetry.metrics import Metrics
+
+EXPECTS: dict[str, type] = {
+    "check": Verdict,
+    "allocate": Grant,
+    "generate": Output,
+    "check_with_output": tuple,
+    "report": object,
+}
+"""What each verb returns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """Routes, and what could not be linked."""
+
+    routes: Routes
+    unsatisfied: int
+    """Actions whose handler is not open."""
+
+
+def link(
+    compiled: Compiled,
+    handlers: Mapping[Key, OpenHandler],
+    default_namespace: str,
+    deny_unknown_quota: bool,
+    metrics: Metrics,
+) -> Linked:
+    """Make the routes of *compiled* over *handlers*."""
+    linker = _Linker(handlers, metrics)
+    ordered: dict[Variety, list[tuple[str, int, Route]]] = {variety: [] for variety in Variety}
+    for rule in compiled.rules:
+        for variety, route in linker.routes(rule):
+            ordered[variety].append((rule.rule.key.namespace, rule.rule.priority, route))
+    namespaces = {rule.rule.key.namespace for rule in compiled.rules} | {default_namespace}
+    table = {
+        variety: {
+            namespace: _scope(found, namespace, default_namespace) for namespace in namespaces
+        }
+        for variety, found in ordered.items()
+    }
+    quotas = frozenset(call.quota for _, _, route in ordered[Variety.QUOTA] for call in route.calls)
+    routes = Routes(default_namespace, metrics.routes(), table, quotas, deny_unknown_quota)
+    return Linked(routes, linker.unsatisfied)
+
+
+def _scope(found: list[tuple[str, int, Route]], namespace: str, default: str) -> tuple[Route, ...]:
+    """The default namespace's routes, then the namespace's own, those of higher priority first."""
+    first = [entry for entry in found if entry[0] == default]
+    own = [entry for entry in found if entry[0] == namespace] if namespace != default else []
+    return tuple(route for _, _, route in sorted(first + own, key=lambda entry: -entry[1]))
+
+
+class _Linker:
+    """Makes routes, and counts what is missing."""
+
+    def __init__(self, handlers: Mapping[Key, OpenHandler], metrics: Metrics) -> None:
+        self._handlers = handlers
+        self._metrics = metrics
+        self.unsatisfied = 0
+
+    def routes(self, rule: CompiledRule) -> list[tuple[Variety, Route]]:
+        """One route for each variety the rule has actions of, or header operations for."""
+        calls: dict[Variety, list[Call]] = {}
+        for action, builders in rule.actions:
+            for builder in builders:
+                variety = builder.shape.template.variety
+                if variety is Variety.CHECK_WITH_OUTPUT:
+                    variety = Variety.CHECK
+                call = self._call(rule, action, builder)
+                if call is not None:
+                    calls.setdefault(variety, []).append(call)
+        if rule.request_headers or rule.response_headers:
+            calls.setdefault(Variety.CHECK, [])
+        observer = self._metrics.rule(f"{rule.rule.key.name}.{rule.rule.key.namespace}")
+        found = []
+        for variety, made in calls.items():
+            heads = variety is Variety.CHECK
+            route = Route(
+                name=f"{rule.rule.key.name}.{rule.rule.key.namespace}",
+                match=rule.match,
+                samplers=rule.samplers,
+                calls=tuple(made),
+                request_headers=rule.request_headers if heads else (),
+                response_headers=rule.response_headers if heads else (),
+                mode=rule.rule.mode,
+                on_match_error=rule.rule.on_match_error,
+                on_handler_error=rule.rule.on_handler_error,
+                observer=observer,
+            )
+            found.append((variety, route))
+        return found
+
+    def _call(self, rule: CompiledRule, action: Action, builder: Builder) -> Call | None:
+        handler = self._handlers[action.handler.key]
+        template = builder.shape.template
+        verb_name = action.handler.adapter.verbs[template]
+        config = handler.config
+        if handler.adapter is None:
+            self.unsatisfied += 1
+            if rule.rule.on_missing_handler is OnError.SKIP:
+                return None
+            verb = _missing(handler.error)
+        else:
+            verb = getattr(handler.adapter, verb_name)
+        return Call(
+            title=config.title,
+            adapter=config.adapter.name,
+            verb=verb,
+            waits=waits(verb),
+            timeout=config.timeout.seconds,
+            builder=builder,
+            action=action.name,
+            observer=self._metrics.call(template.template, config.title, config.adapter.name),
+            expects=EXPECTS[verb_name],
+            quota=builder.instance.key.name.partition(".")[0].casefold(),
+        )
+
+
+def _missing(error: str) -> Any:
+    """A verb for a handler that could not be opened: it fails, so that `onError` decides."""
+
+    def fail(*arguments: object) -> None:
+        raise RuntimeError(f"the handler is not open: {error}")
+
+    return fail

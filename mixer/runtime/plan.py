@@ -1,0 +1,106 @@
+"""
+Documents to a plan: all that can be known without opening anything.
+
+``mixs validate`` and the server both go through here, so that they can't disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mixer.adapter.catalogue import Catalogue
+from mixer.adapter.template import Shape
+from mixer.config import build, load
+from mixer.config.load import Documents, Resource
+from mixer.config.model import Handler, Key, Model
+from mixer.errors import Problem, Severity
+from mixer.lang import Lang
+from mixer.rules.compile import Compiled, compile_rules
+
+ROUNDS = 8
+"""How often a resource may fall back because another one did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says about configuration."""
+
+    default_namespace: str = load.DEFAULT_NAMESPACE
+    lang: Lang | None = None
+    """Overrides the language of every resource."""
+
+    deny_unknown_quota: bool = False
+    """Whether a quota that no rule knows is refused instead of granted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A configuration that compiles, and what is wrong with it."""
+
+    model: Model
+    compiled: Compiled
+    problems: tuple[Problem, ...]
+    good: Mapping[Key, Resource]
+    """The resources in force, those of earlier versions included."""
+
+    kept: tuple[Key, ...] = ()
+    """Resources that are served in their last good version."""
+
+
+def plan(
+    documents: Documents,
+    catalogue: Catalogue,
+    options: Options,
+    last_good: Mapping[Key, Resource] | None = None,
+) -> Plan:
+    """
+    Compile *documents*; a resource that is wrong falls back to its version in *last_good*.
+
+    All problems found are in the plan, those of resources that fell back included.
+    """
+    last_good = last_good or {}
+    failed: set[str] = set()
+    reported: dict[Problem, None] = {}
+    present = {resource.key: resource for resource in documents.resources}
+    for _ in range(ROUNDS):
+        serving = documents.keeping(last_good, failed)
+        model, compiled, problems = _compile(serving, catalogue, options)
+        reported |= dict.fromkeys(problems)
+        errors = {found.resource for found in problems if found.severity is Severity.ERROR}
+        fallible = {
+            str(key) for key, old in last_good.items() if present.get(key) is not old
+        } & errors - failed
+        if not fallible:
+            break
+        failed |= fallible
+    good = {
+        resource.key: resource for resource in serving.resources if str(resource.key) not in errors
+    }
+    kept = tuple(key for key, resource in good.items() if present.get(key) is not resource)
+    return Plan(model, compiled, tuple(reported), good, kept)
+
+
+def _compile(
+    documents: Documents, catalogue: Catalogue, options: Options
+) -> tuple[Model, Compiled, list[Problem]]:
+    model, problems = build.build(documents, catalogue, lang_override=options.lang)
+    compiled = compile_rules(model)
+    problems += compiled.problems
+    for handler in model.handlers:
+        problems += _params(handler, compiled.shapes.get(handler.key, ()))
+    return model, compiled, problems
+
+
+def _params(handler: Handler, shapes: tuple[Shape, ...]) -> list[Problem]:
+    """What the adapter itself finds wrong with its params."""
+    return [
+        Problem(
+            found.reason,
+            handler.locate(found.field),
+            str(handler.key),
+            f"params.{found.field}" if found.field else "params",
+            found.suggestion,
+        )
+        for found in handler.adapter.problems(handler.params, shapes)
+    ]
