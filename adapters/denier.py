@@ -17,13 +17,18 @@ Example::
 
 A denial may carry its own HTTP response, for instance a redirect::
 
-    params:
-      status:
-        code: PERMISSION_DENIED
-        details:
-        - "@type": type.googleapis.com/istio.policy.v1beta1.DirectHttpResponse
-          code: Found
-          headers: {location: "https://login.example.com"}
+    apiVersion: config.istio.io/v1alpha2
+    kind: handler
+    metadata: {name: login, namespace: istio-system}
+    spec:
+      compiledAdapter: denier
+      params:
+        status:
+          code: UNAUTHENTICATED
+          details:
+          - "@type": type.googleapis.com/istio.policy.v1beta1.DirectHttpResponse
+            code: Found
+            headers: {location: "https://login.example.com"}
 """
 
 from __future__ import annotations
@@ -193,7 +198,7 @@ class Denier(
         for index, detail in enumerate(config.status.details):
             if detail.type_url.rpartition("/")[2] != DIRECT_RESPONSE.rpartition("/")[2]:
                 yield FieldProblem(
-                    f"status.details[{index}].type_url",
+                    f"status.details[{index}].@type",
                     f"{detail.type_url!r} is not a type of detail that a sidecar understands",
                     f"use {DIRECT_RESPONSE!r}",
                 )

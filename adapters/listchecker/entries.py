@@ -12,8 +12,9 @@ import yaml
 from mixer.adapter import ip_text, parse_ip
 
 _MAPPED = 0xFFFF  # what stands above the 32 bits of an IPv4 address in its IPv6 form
-_QUIET = re2.Options()
-_QUIET.log_errors = False  # a bad pattern is reported to its author, not on standard error
+_OPTIONS = re2.Options()
+_OPTIONS.log_errors = False  # a bad pattern is reported to its author, not on standard error
+_OPTIONS.never_capture = True  # only whether there is a match counts
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 """Keeps scalars as text: ``1:2:3:4:5:6:7:8`` is an address, not a number of base 60."""
 
@@ -76,13 +77,14 @@ class Patterns:
         patterns = list(entries)
         for pattern in patterns:
             _compile(pattern)  # each on its own first: 'a)|(b' would pass when joined
-        self._searches: list[Callable[[str], object]] = [
+        self._searches: list[Callable[[bytes], object]] = [
             joined.search for joined in _joined(patterns)
         ]
 
     def has_text(self, text: str, /) -> bool:
+        encoded = text.encode()  # with bytes re2 has no offsets to translate: 3 µs instead of 7
         for search in self._searches:  # noqa: SIM110  # a generator costs as much as the search
-            if search(text):
+            if search(encoded):
                 return True
         return False
 
@@ -159,7 +161,7 @@ def read(entry_type: EntryType, body: bytes) -> list[str]:
 
 def _compile(pattern: str) -> Any:
     try:
-        return re2.compile(pattern, _QUIET)
+        return re2.compile(pattern, _OPTIONS)
     except re2.error as error:
         reason = error.args[0]
         shown = reason.decode(errors="replace") if isinstance(reason, bytes) else reason

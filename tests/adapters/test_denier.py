@@ -102,7 +102,7 @@ async def test_quotas_get_nothing_and_status_ok(args: QuotaArgs) -> None:
                     )
                 )
             ),
-            r"status.details\[1\].type_url: 'type.googleapis.com/google.rpc.BadRequest' is not",
+            r"status.details\[1\].@type: 'type.googleapis.com/google.rpc.BadRequest' is not",
             id="unknown-detail",
         ),
     ],
