@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from time import monotonic, time_ns
 from typing import Any, TypeVar
 
 from structlog.typing import FilteringBoundLogger
@@ -100,8 +101,15 @@ class Turnover:
 class Handlers:
     """Opens and closes handlers; used by one task at a time."""
 
-    def __init__(self, log: FilteringBoundLogger) -> None:
+    def __init__(
+        self,
+        log: FilteringBoundLogger,
+        clock: Callable[[], float] = monotonic,
+        now: Callable[[], int] = time_ns,
+    ) -> None:
         self._log = log
+        self._clock = clock
+        self._now = now
         self._shares = Shares()
         self._count = 0
 
@@ -141,7 +149,14 @@ class Handlers:
         self._count += 1
         number = self._count
         log = self._log.bind(handler=config.title, adapter=config.adapter.name)
-        env = Env(name=config.title, log=log, shared=self._shares.user(number), shapes=shapes)
+        env = Env(
+            name=config.title,
+            log=log,
+            shared=self._shares.user(number),
+            shapes=shapes,
+            clock=self._clock,
+            now=self._now,
+        )
         try:
             adapter = config.adapter(config.params, env)
             async with asyncio.timeout(OPEN_SECONDS):

@@ -7,8 +7,9 @@ Law: there is always one whole snapshot in force, and a call sees one from begin
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from time import monotonic, time_ns
 from typing import Any
 
 from structlog.typing import FilteringBoundLogger
@@ -50,13 +51,15 @@ class Runtime:
         options: Options,
         metrics: Metrics,
         log: FilteringBoundLogger,
+        clock: Callable[[], float] = monotonic,
+        now: Callable[[], int] = time_ns,
     ) -> None:
         self._catalogue = catalogue
         self._sources = list(sources)
         self._options = options
         self._metrics = metrics
         self._log = log
-        self._handlers = Handlers(log)
+        self._handlers = Handlers(log, clock, now)
         self._cleanups: set[asyncio.Task[None]] = set()
         self._swapped = ""
         self._unreadable = ""
