@@ -240,8 +240,11 @@ class Generator:
                 source, entries = self._soft_map(tree.operand)
                 with self._block(f"if {entries} is not None:"):
                     key = self._soft(tree.key)
-                    with self._block(f"if {key} is not None:"):
-                        self._assign((held,), (self._key(source, entries, key),))
+                    if may_be_absent(tree.key):
+                        self._line(f"if {key} is not None:")
+                        self._indent += 1
+                    self._assign((held,), (self._key(source, entries, key),))
+                    self._indent -= may_be_absent(tree.key)
                 return held
             case Fallback():
                 return self._fallback(tree, self._soft)

@@ -202,7 +202,7 @@ def _shared() -> list[Overload]:
         _calls("ip", functions.ip, (STRING,), IP),
         _calls("timestamp", functions.timestamp, (STRING,), TIMESTAMP),
         _calls("dnsName", functions.dns_name, (STRING,), DNS),
-        _calls("email", functions.email, (STRING,), EMAIL),
+        _calls("email", functions.email_address, (STRING,), EMAIL),
         _calls("uri", functions.uri, (STRING,), URI),
     ]
 
