@@ -165,7 +165,7 @@ class _Reader:
     def node(self, tree: Tree[Token]) -> Node:
         self._depth += 1
         while len(tree.children) == 1 and tree.data in _TRANSPARENT:
-            tree = tree.children[0]  # type: ignore[assignment]  # rules hold trees only
+            tree = tree.children[0]
         if self._depth > MAX_DEPTH:
             raise ExpressionError(
                 f"nested deeper than {MAX_DEPTH}; split the expression", _start(tree)
@@ -210,7 +210,7 @@ class _Reader:
 
     def select(self, tree: Tree[Token]) -> Node:
         operand, name = tree.children
-        return Select(_start(tree), self.node(operand), str(name))  # type: ignore[arg-type]
+        return Select(_start(tree), self.node(operand), str(name))
 
     def method(self, tree: Tree[Token]) -> Node:
         target, name, *rest = tree.children
@@ -218,7 +218,7 @@ class _Reader:
             _start(tree),
             str(name),
             self.arguments(rest),
-            self.node(target),  # type: ignore[arg-type]
+            self.node(target),
         )
 
     def index(self, tree: Tree[Token]) -> Node:
@@ -254,7 +254,7 @@ class _Reader:
     def literal(self, tree: Tree[Token]) -> Node:
         token = tree.children[0]
         text, offset = str(token), _start(tree)
-        match token.type:  # type: ignore[union-attr]
+        match token.type:
             case "INT_LIT":
                 return Literal(offset, _integer(text, offset, -(2**63), 2**63 - 1))
             case "UINT_LIT":
@@ -308,7 +308,8 @@ _TRANSPARENT = frozenset(
 
 
 def _trees(tree: Token | Tree[Token]) -> list[Tree[Token]]:
-    return tree.children  # type: ignore[union-attr,return-value]  # rules that hold trees only
+    children: list[Tree[Token]] = tree.children
+    return children
 
 
 def _start(tree: Tree[Token]) -> int:
