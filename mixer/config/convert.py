@@ -7,7 +7,6 @@ with the rest, so that all problems of a block are told at once.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from enum import Enum, IntEnum
@@ -16,9 +15,6 @@ from types import NoneType, UnionType
 from typing import (
     Annotated,
     Any,
-    Final,
-    NamedTuple,
-    TypeAlias,
     TypeVar,
     Union,
     get_args,
@@ -30,28 +26,10 @@ from msgspec import NODEFAULT
 
 from attributes import Duration
 from mixer.config.findings import Findings, closest
-from mixer.config.model import Text
+from mixer.config.leaves import INVALID, LEAVES, Reader, mismatch
 from mixer.config.nodes import ListNode, MapNode, Node, Scalar, camel, is_null
-from mixer.config.scalars import trap
 
 S = TypeVar("S", bound=msgspec.Struct)
-
-
-class _Invalid(Enum):
-    INVALID = "invalid"
-
-
-INVALID: Final = _Invalid.INVALID
-Reader: TypeAlias = Callable[[Node, str, Findings], Any]
-_WHOLE = re.compile(r"[+-]?[0-9]+")
-_INT64 = range(-(1 << 63), 1 << 63)
-
-
-class Raw(NamedTuple):
-    """A node whose type is known later: params before the adapter is, or one of two forms."""
-
-    node: Node
-    field: str
 
 
 def convert(node: Node, type_: type[S], findings: Findings, field: str = "spec") -> S | None:
@@ -72,7 +50,7 @@ def reader(annotation: Any) -> Reader:
 
     Raises TypeError for other types: a mistake in an adapter, not in the configuration.
     """
-    if made := _LEAVES.get(annotation):
+    if made := LEAVES.get(annotation):
         return made
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
@@ -196,7 +174,7 @@ def _enum(type_: type[Enum]) -> Reader:
                 if member.value == node.value:
                     return member
         said = node.text if isinstance(node, Scalar) else ""
-        return _mismatch(node, "one of a fixed set", path, findings, closest(said, names))
+        return mismatch(node, "one of a fixed set", path, findings, closest(said, names))
 
     return read
 
@@ -238,83 +216,3 @@ def _rules(meta: msgspec.Meta) -> list[tuple[Callable[[Any], str], Callable[[Any
         return claim, lambda value: holds(value, bound)
 
     return [rule(*each) for each in given if each[0] is not None]
-
-
-def _mismatch(node: Node, wanted: str, path: str, findings: Findings, suggestion: str = "") -> Any:
-    if isinstance(node, Scalar) and node.doubtful and (found := trap(node.text)):
-        findings.error(found[0], node.place, path, found[1])
-    else:
-        findings.error(f"must be {wanted}, not {node}", node.place, path, suggestion)
-    return INVALID
-
-
-def _text(node: Node, path: str, findings: Findings) -> Any:
-    if isinstance(node, Scalar) and isinstance(node.value, str) and not node.doubtful:
-        return node.value
-    return _mismatch(node, "a text", path, findings, _quoted(node))
-
-
-def _quoted(node: Node) -> str:
-    return f"put it in quotes: '{node.text}'" if isinstance(node, Scalar) else ""
-
-
-def _bool(node: Node, path: str, findings: Findings) -> Any:
-    if isinstance(node, Scalar) and isinstance(node.value, bool):
-        return node.value
-    return _mismatch(node, "true or false", path, findings)
-
-
-def _int(node: Node, path: str, findings: Findings) -> Any:
-    value = node.value if isinstance(node, Scalar) and not node.doubtful else None
-    if isinstance(value, str):
-        value = int(value) if len(value) < 24 and _WHOLE.fullmatch(value) else None
-    elif isinstance(value, float):
-        value = int(value) if value.is_integer() else None
-    if value is None or isinstance(value, bool):
-        return _mismatch(node, "a whole number", path, findings)
-    if value not in _INT64:
-        return _mismatch(node, "a number of at most 64 bits", path, findings)
-    return value
-
-
-def _float(node: Node, path: str, findings: Findings) -> Any:
-    value = node.value if isinstance(node, Scalar) and not node.doubtful else None
-    if isinstance(value, str):
-        value = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}.get(value, value)
-    if isinstance(value, str | int | float) and not isinstance(value, bool):
-        try:
-            return float(value)
-        except (ValueError, OverflowError):
-            pass
-    return _mismatch(node, "a number", path, findings)
-
-
-def _duration(node: Node, path: str, findings: Findings) -> Any:
-    value = node.value if isinstance(node, Scalar) and not node.doubtful else None
-    if isinstance(value, str):
-        try:
-            return Duration.parse(value)
-        except ValueError as error:
-            findings.error(str(error), node.place, path)
-            return INVALID
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    hint = f"give a unit: {value}s" if number else ""
-    return _mismatch(node, "a duration such as '1.5s' or '2m'", path, findings, hint)
-
-
-def expression(node: Node, path: str, findings: Findings) -> Any:
-    """Read an expression as text; a bare number or boolean is refused, as proto's JSON does."""
-    if isinstance(node, Scalar) and isinstance(node.value, str) and not node.doubtful:
-        return Text(node.text, node.place, path, node.inline)
-    return _mismatch(node, "an expression", path, findings, _quoted(node))
-
-
-_LEAVES: dict[Any, Reader] = {
-    str: _text,
-    bool: _bool,
-    int: _int,
-    float: _float,
-    Duration: _duration,
-    Text: expression,
-    Raw: lambda node, path, findings: Raw(node, path),
-}

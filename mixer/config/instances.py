@@ -9,8 +9,9 @@ from mixer.adapter.catalogue import Catalogue
 from mixer.adapter.template import Instance as Template
 from mixer.adapter.template import Variety
 from mixer.config import params, spec
-from mixer.config.convert import Raw, convert
+from mixer.config.convert import convert
 from mixer.config.findings import Findings, closest
+from mixer.config.leaves import Raw
 from mixer.config.load import Resource
 from mixer.config.model import Instance, Key, Text
 from mixer.config.nodes import Node, camel, locate

@@ -10,13 +10,14 @@ import msgspec
 
 from mixer.adapter.template import Instance as Template
 from mixer.adapter.template import Variety
-from mixer.config.convert import entry, expression
+from mixer.config.convert import entry
 from mixer.config.findings import Findings, closest
+from mixer.config.leaves import expression
 from mixer.config.model import Params, Text
 from mixer.config.nodes import MapNode, Node, Scalar, camel, is_null
 
 BINDINGS = "attribute_bindings"
-_BINDING_SPELLINGS = (BINDINGS, camel(BINDINGS))
+SPELLINGS = (BINDINGS, camel(BINDINGS))
 
 Part: TypeAlias = type[Template] | None
 """A nested struct; None for an expression or a map of expressions."""
@@ -71,7 +72,7 @@ def read(
         return {}, None
     bindings = None
     if isinstance(node, MapNode) and template.variety is Variety.ATTRIBUTE_GENERATOR:
-        for spelling in _BINDING_SPELLINGS:
+        for spelling in SPELLINGS:
             bindings = node.entries.get(spelling, bindings)
     return _struct(node, template, findings, field, literals, bindings), bindings
 

@@ -225,7 +225,7 @@ class _Composer:
             if not isinstance(node, Scalar):
                 raise _Refused(f"a key must be a text, not {node}", node.place)
             return node
-        mark = event.start_mark
+        mark: Any = event.start_mark
         line, column = mark.line + self._offset + 1, mark.column + 1
         key = Scalar(self.file, line, column, event.value, event.value)
         if event.anchor:

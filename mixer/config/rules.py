@@ -10,8 +10,9 @@ from mixer.adapter.catalogue import Catalogue
 from mixer.adapter.template import Variety
 from mixer.answers import HeaderVerb
 from mixer.config import handlers, instances, spec
-from mixer.config.convert import Raw, convert, reader
+from mixer.config.convert import convert, reader
 from mixer.config.findings import Findings
+from mixer.config.leaves import Raw
 from mixer.config.load import OURS, Resource
 from mixer.config.model import (
     Action,
@@ -78,7 +79,9 @@ class _Reading:
         request = self._headers(said.request_header_operations, "requestHeaderOperations")
         response = self._headers(said.response_header_operations, "responseHeaderOperations")
         if not (actions or request or response):
-            if not said.actions:
+            if not (
+                said.actions or said.request_header_operations or said.response_header_operations
+            ):
                 reason = "the rule has no actions and no header operations"
                 self._findings.error(reason, resource.spec.place, "spec.actions")
             return None

@@ -8,7 +8,7 @@ from typing import Annotated
 from attributes import Duration, ValueType
 from mixer.adapter.config import Config, Meta, NonNegative, Positive
 from mixer.answers import HeaderVerb
-from mixer.config.convert import Raw
+from mixer.config.leaves import Raw
 from mixer.config.model import Mode, OnError, Text
 
 EMPTY = Text("")
