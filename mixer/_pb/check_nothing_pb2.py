@@ -4,3 +4,4 @@ from mixer._pb.pool import message
 
 InstanceMsg = message("checkNothing.InstanceMsg")
 HandleCheckNothingRequest = message("checkNothing.HandleCheckNothingRequest")
+Type = message("checkNothing.Type")

@@ -4,3 +4,4 @@ from mixer._pb.pool import message
 
 InstanceMsg = message("metric.InstanceMsg")
 HandleMetricRequest = message("metric.HandleMetricRequest")
+Type = message("metric.Type")

@@ -46,3 +46,27 @@ class HandleMetricRequest(_message.Message):
     adapter_config: _any_pb2.Any
     dedup_id: str
     def __init__(self, instances: _Optional[_Iterable[_Union[InstanceMsg, _Mapping]]] = ..., adapter_config: _Optional[_Union[_any_pb2.Any, _Mapping]] = ..., dedup_id: _Optional[str] = ...) -> None: ...
+
+class Type(_message.Message):
+    __slots__ = ("value", "dimensions", "monitored_resource_dimensions")
+    class DimensionsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: _policy_pb2.ValueType
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[_policy_pb2.ValueType, str]] = ...) -> None: ...
+    class MonitoredResourceDimensionsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: _policy_pb2.ValueType
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[_policy_pb2.ValueType, str]] = ...) -> None: ...
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
+    MONITORED_RESOURCE_DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
+    value: _policy_pb2.ValueType
+    dimensions: _containers.ScalarMap[str, _policy_pb2.ValueType]
+    monitored_resource_dimensions: _containers.ScalarMap[str, _policy_pb2.ValueType]
+    def __init__(self, value: _Optional[_Union[_policy_pb2.ValueType, str]] = ..., dimensions: _Optional[_Mapping[str, _policy_pb2.ValueType]] = ..., monitored_resource_dimensions: _Optional[_Mapping[str, _policy_pb2.ValueType]] = ...) -> None: ...

@@ -4,3 +4,4 @@ from mixer._pb.pool import message
 
 InstanceMsg = message("quota.InstanceMsg")
 HandleQuotaRequest = message("quota.HandleQuotaRequest")
+Type = message("quota.Type")

@@ -35,3 +35,16 @@ class HandleQuotaRequest(_message.Message):
     dedup_id: str
     quota_request: _adapter_model_pb2.QuotaRequest
     def __init__(self, instance: _Optional[_Union[InstanceMsg, _Mapping]] = ..., adapter_config: _Optional[_Union[_any_pb2.Any, _Mapping]] = ..., dedup_id: _Optional[str] = ..., quota_request: _Optional[_Union[_adapter_model_pb2.QuotaRequest, _Mapping]] = ...) -> None: ...
+
+class Type(_message.Message):
+    __slots__ = ("dimensions",)
+    class DimensionsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: _policy_pb2.ValueType
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[_policy_pb2.ValueType, str]] = ...) -> None: ...
+    DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
+    dimensions: _containers.ScalarMap[str, _policy_pb2.ValueType]
+    def __init__(self, dimensions: _Optional[_Mapping[str, _policy_pb2.ValueType]] = ...) -> None: ...

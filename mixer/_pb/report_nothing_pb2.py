@@ -4,3 +4,4 @@ from mixer._pb.pool import message
 
 InstanceMsg = message("reportNothing.InstanceMsg")
 HandleReportNothingRequest = message("reportNothing.HandleReportNothingRequest")
+Type = message("reportNothing.Type")

@@ -23,3 +23,7 @@ class HandleReportNothingRequest(_message.Message):
     adapter_config: _any_pb2.Any
     dedup_id: str
     def __init__(self, instances: _Optional[_Iterable[_Union[InstanceMsg, _Mapping]]] = ..., adapter_config: _Optional[_Union[_any_pb2.Any, _Mapping]] = ..., dedup_id: _Optional[str] = ...) -> None: ...
+
+class Type(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
