@@ -1,0 +1,238 @@
+"""
+Requests off the wire: bytes to sources of attributes, each decoded as it is asked for.
+
+Law: whatever the bytes, a caller gets a source, an error text or an `RpcError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from google.protobuf import duration_pb2, timestamp_pb2
+from google.protobuf.message import DecodeError
+
+from attributes import Duration, Source, Timestamp, Value
+from attributes.dictionary import GLOBAL_INDEX, GLOBAL_WORDS
+from attributes.values import NANOS
+from mixer._pb import mixer_pb2 as pb
+from mixer.adapter.results import QuotaArgs
+from mixer.errors import Code, RpcError
+
+
+@dataclass(frozen=True, slots=True)
+class CheckCall:
+    """A Check as the dispatcher sees it."""
+
+    source: Source
+    word_count: int
+    """Words of the global dictionary that the caller knows."""
+
+    deduplication_id: str
+    quotas: Mapping[str, QuotaArgs]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportCall:
+    """A Report as the dispatcher sees it."""
+
+    count: int
+    """Attribute messages."""
+
+    sources: Iterator[Source | str]
+    """One for each message, in order; a text says why a message can't be used. A source is valid
+    until the next is taken."""
+
+
+def check_request(raw: bytes) -> CheckCall:
+    """Read a CheckRequest. Raises RpcError(INTERNAL) where it is malformed."""
+    try:
+        request = pb.CheckRequest.FromString(raw)
+    except DecodeError as error:
+        raise _malformed(error) from None
+    _check_word_count(request.global_word_count)
+    quotas = {
+        name: QuotaArgs(params.amount, params.best_effort)
+        for name, params in request.quotas.items()
+    }
+    source = Message(request.attributes, Words(request.attributes.words))
+    return CheckCall(source, request.global_word_count, request.deduplication_id, quotas)
+
+
+def report_request(raw: bytes) -> ReportCall:
+    """Read a ReportRequest. Raises RpcError(INTERNAL) where it is malformed."""
+    try:
+        request = pb.ReportRequest.FromString(raw)
+    except DecodeError as error:
+        raise _malformed(error) from None
+    _check_word_count(request.global_word_count)
+    independent = request.repeated_attributes_semantics == pb.ReportRequest.INDEPENDENT_ENCODING
+    sources = _independent(request) if independent else _delta(request)
+    return ReportCall(len(request.attributes), sources)
+
+
+def _malformed(error: DecodeError) -> RpcError:
+    return RpcError(Code.INTERNAL, f"grpc: error unmarshalling request: {error}")
+
+
+def _check_word_count(count: int) -> None:
+    if count > len(GLOBAL_WORDS):
+        raise RpcError(
+            Code.INTERNAL,
+            "inconsistent global dictionary versions used: "
+            f"mixer knows {len(GLOBAL_WORDS)} words, caller knows {count}",
+        )
+
+
+class Words:
+    """The words of one message."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._words = list(words)
+
+    @cached_property
+    def _own(self) -> dict[str, int]:
+        """Index by word; of a word that occurs twice the last one wins."""
+        return {word: -1 - at for at, word in enumerate(self._words)}
+
+    def index(self, word: str) -> int | None:
+        """The index under which *word* is sent: the message's own first, then the global one."""
+        own = self._own.get(word)
+        return GLOBAL_INDEX.get(word) if own is None else own
+
+    def at(self, index: int) -> str | None:
+        """The word at *index*, None where it is out of range."""
+        words: Sequence[str] = GLOBAL_WORDS
+        if index < 0:
+            words, index = self._words, -1 - index
+        return words[index] if index < len(words) else None
+
+
+class Message:
+    """A source over one message; decodes what is asked for, string maps once."""
+
+    __slots__ = ("_attributes", "_maps", "_words")
+
+    def __init__(self, attributes: pb.CompressedAttributes, words: Words) -> None:
+        self._attributes = attributes
+        self._words = words
+        self._maps: dict[int, dict[str, str] | None] = {}
+
+    def get(self, name: str) -> Value | None:
+        """The value of *name* in the first type map that has it (spec: wire, decoding)."""
+        index = self._words.index(name)
+        if index is None:
+            return None
+        sent = self._attributes
+        if (word := sent.strings.get(index)) is not None:
+            return self._words.at(word)
+        if index in self._maps:
+            return self._maps[index]
+        if (entries := sent.string_maps.get(index)) is not None:
+            self._maps[index] = found = self._map(entries.entries)
+            return found
+        value: int | float | bool | bytes | None
+        for scalars in (sent.int64s, sent.doubles, sent.bools):
+            if (value := scalars.get(index)) is not None:
+                return value
+        if (time := sent.timestamps.get(index)) is not None:
+            return _timestamp(time)
+        if (span := sent.durations.get(index)) is not None:
+            return _duration(span)
+        return sent.bytes.get(index)
+
+    def _map(self, entries: Mapping[int, int]) -> dict[str, str] | None:
+        """A whole map, or None where any of its indices is out of range."""
+        at = self._words.at
+        found = {at(key): at(value) for key, value in entries.items()}
+        if None in found or None in found.values():
+            return None
+        return found  # type: ignore[return-value]  # no None is left
+
+
+def _independent(request: pb.ReportRequest) -> Iterator[Source | str]:
+    defaults = Words(request.default_words)
+    for attributes in request.attributes:
+        yield Message(attributes, Words(attributes.words) if attributes.words else defaults)
+
+
+def _delta(request: pb.ReportRequest) -> Iterator[Source | str]:
+    defaults = Words(request.default_words)
+    state: State | None = None
+    for attributes in request.attributes:
+        words = Words(attributes.words) if attributes.words else defaults
+        if state is None:
+            state = State(Message(attributes, words))
+            yield state
+        elif errors := state.update(attributes, words):
+            text = ", ".join(errors)
+            yield f"request could not be processed due to invalid attributes: {text}"
+        else:
+            yield state
+
+
+class State:
+    """The attributes that a row of delta messages has left behind."""
+
+    __slots__ = ("_changed", "_first")
+
+    def __init__(self, first: Message) -> None:
+        self._first = first
+        self._changed: dict[str, Value] = {}
+
+    def get(self, name: str) -> Value | None:
+        """The value last set."""
+        value = self._changed.get(name)
+        return self._first.get(name) if value is None else value
+
+    def update(self, attributes: pb.CompressedAttributes, words: Words) -> list[str]:
+        """
+        Set what *attributes* mention; return what is wrong with them.
+
+        A name in two type maps ends the update; what was set until then stays. An index out of
+        range reads as "".
+        """
+        errors: list[str] = []
+
+        def word(index: int) -> str:
+            found = words.at(index)
+            if found is None:
+                errors.append(f"attribute index {index} is not defined in the dictionaries")
+                return ""
+            return found
+
+        seen: set[str] = set()
+        for kind, values in _typed(attributes, word):
+            for index, value in values:
+                name = word(index)
+                if name in seen and kind != "string":
+                    return [*errors, f"duplicate attribute {name} (type {kind})"]
+                seen.add(name)
+                self._changed[name] = value
+        return errors
+
+
+def _typed(
+    sent: pb.CompressedAttributes, word: Callable[[int], str]
+) -> Iterator[tuple[str, Iterator[tuple[int, Value]]]]:
+    """All attributes of a message by type, each by index in ascending order."""
+    yield "string", ((at, word(sent.strings[at])) for at in sorted(sent.strings))
+    yield "int64", ((at, sent.int64s[at]) for at in sorted(sent.int64s))
+    yield "double", ((at, sent.doubles[at]) for at in sorted(sent.doubles))
+    yield "bool", ((at, sent.bools[at]) for at in sorted(sent.bools))
+    yield "timestamp", ((at, _timestamp(sent.timestamps[at])) for at in sorted(sent.timestamps))
+    yield "duration", ((at, _duration(sent.durations[at])) for at in sorted(sent.durations))
+    yield "bytes", ((at, sent.bytes[at]) for at in sorted(sent.bytes))
+    for at in sorted(sent.string_maps):
+        entries = sent.string_maps[at].entries
+        decoded = {word(key): word(entries[key]) for key in sorted(entries)}
+        yield "string map", iter([(at, decoded)])
+
+
+def _timestamp(sent: timestamp_pb2.Timestamp) -> Timestamp:
+    return Timestamp(sent.seconds * NANOS + sent.nanos)
+
+
+def _duration(sent: duration_pb2.Duration) -> Duration:
+    return Duration(sent.seconds * NANOS + sent.nanos)
