@@ -1,0 +1,227 @@
+"""mixc: asks and tells a mixer from the command line, as Istio's client of that name did."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import TypeAlias, cast
+
+import grpc
+
+from attributes import Value
+from mixer._pb import mixer_pb2 as pb
+from mixer.cli import mixc_attributes, mixc_output
+from mixer.wire import encode
+
+Send: TypeAlias = Callable[[int], bool]
+"""Makes the call with this number, prints the outcome, tells whether the RPC succeeded."""
+
+SERVICE = "/istio.mixer.v1.Mixer"
+_printing = threading.Lock()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run mixc; return the exit code: 0 where every RPC succeeded, 1 otherwise, 2 for bad flags."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.command == "version":
+        print(version("meshmixer"))
+        return 0
+    try:
+        flags = [(flag, getattr(arguments, flag.dest)) for flag in mixc_attributes.FLAGS]
+        attributes = mixc_attributes.read((flag, text) for flag, texts in flags for text in texts)
+        quotas = _quotas(getattr(arguments, "quotas", []))
+    except ValueError as error:
+        parser.error(str(error))
+    with grpc.insecure_channel(arguments.mixer) as channel:
+        if arguments.command == "check":
+            send = _check(channel, attributes, quotas, arguments.print_response)
+        else:
+            send = _report(channel, attributes, arguments)
+        return 0 if _repeat(send, arguments) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("mixc", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    check = commands.add_parser("check", help="ask whether a call may pass")
+    report = commands.add_parser("report", help="tell what happened")
+    commands.add_parser("version", help="print the version")
+    for command in (check, report):
+        _common_flags(command)
+    check.add_argument(
+        "-q",
+        "--quotas",
+        action="append",
+        default=[],
+        metavar="NAME=AMOUNT,...",
+        help="quotas to draw from, with best effort",
+    )
+    report.add_argument(
+        "--report_batch_size",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="attribute messages in one Report (1)",
+    )
+    return parser
+
+
+def _common_flags(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "-m",
+        "--mixer",
+        default="localhost:9091",
+        metavar="ADDRESS",
+        help="where the mixer listens (localhost:9091)",
+    )
+    command.add_argument(
+        "-r", "--repeat", type=_positive, default=1, metavar="N", help="calls per worker (1)"
+    )
+    command.add_argument(
+        "-c", "--concurrency", type=_positive, default=1, metavar="N", help="workers (1)"
+    )
+    command.add_argument(
+        "--rate",
+        type=int,
+        default=-1,
+        metavar="N",
+        help="calls per second and worker; -1 means as fast as it goes",
+    )
+    command.add_argument(
+        "--print_response",
+        type=_truth,
+        nargs="?",
+        const=True,
+        default=True,
+        metavar="BOOL",
+        help="print what is answered (true)",
+    )
+    for flag in mixc_attributes.FLAGS:
+        command.add_argument(
+            *flag.names,
+            action="append",
+            default=[],
+            metavar="NAME=VALUE,...",
+            help=f"attributes: {flag.help}",
+        )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return number
+
+
+def _truth(text: str) -> bool:
+    if text.lower() in ("true", "t", "1", "false", "f", "0"):
+        return text.lower() in ("true", "t", "1")
+    raise argparse.ArgumentTypeError(f"{text!r} is not true or false")
+
+
+def _quotas(texts: Sequence[str]) -> dict[str, int]:
+    found = {}
+    for text in texts:
+        for name, amount in mixc_attributes.pairs(text):
+            try:
+                found[name] = int(amount)
+            except ValueError:
+                raise ValueError(f"--quotas: {name}={amount!r} is not an integer") from None
+    return found
+
+
+def _check(
+    channel: grpc.Channel, attributes: dict[str, Value], quotas: dict[str, int], show: bool
+) -> Send:
+    call = channel.unary_unary(
+        f"{SERVICE}/Check",
+        request_serializer=pb.CheckRequest.SerializeToString,
+        response_deserializer=pb.CheckResponse.FromString,
+    )
+    request = pb.CheckRequest(attributes=encode.attributes(attributes))
+    for name, amount in quotas.items():
+        request.quotas[name].amount = amount
+        request.quotas[name].best_effort = True
+    started = time.time_ns()
+
+    def send(number: int) -> bool:
+        asked = pb.CheckRequest()
+        asked.CopyFrom(request)
+        asked.deduplication_id = str(started + number)
+        try:
+            response = call(asked)
+        except grpc.RpcError as error:
+            _say(f"Check RPC failed with: {_failure(error)}\n")
+            return False
+        if show:
+            _say(mixc_output.check(response))
+        return True
+
+    return send
+
+
+def _report(
+    channel: grpc.Channel, attributes: dict[str, Value], arguments: argparse.Namespace
+) -> Send:
+    call = channel.unary_unary(
+        f"{SERVICE}/Report",
+        request_serializer=pb.ReportRequest.SerializeToString,
+        response_deserializer=pb.ReportResponse.FromString,
+    )
+    message = encode.attributes(attributes)
+    request = pb.ReportRequest(attributes=[message] * arguments.report_batch_size)
+
+    def send(number: int) -> bool:
+        try:
+            call(request)
+        except grpc.RpcError as error:
+            _say(f"Report RPC returned {_failure(error)}\n")
+            return False
+        if arguments.print_response:
+            _say("Report RPC returned OK\n")
+        return True
+
+    return send
+
+
+def _failure(error: grpc.RpcError) -> str:
+    call = cast(grpc.Call, error)  # what a channel raises is both
+    return f"{mixc_output.code_name(call.code())} ({call.details()})"
+
+
+def _repeat(send: Send, arguments: argparse.Namespace) -> bool:
+    """Make all calls; tell whether all succeeded."""
+    outcomes: list[bool] = []
+    pause = 1 / arguments.rate if arguments.rate > 0 else 0.0
+
+    def work(worker: int) -> None:
+        due = time.monotonic()
+        for number in range(arguments.repeat):
+            outcomes.append(send(worker * arguments.repeat + number))
+            due += pause
+            if pause and (left := due - time.monotonic()) > 0:
+                time.sleep(left)
+
+    workers = [
+        threading.Thread(target=work, args=(number,)) for number in range(arguments.concurrency)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return all(outcomes)
+
+
+def _say(text: str) -> None:
+    with _printing:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""The attribute flags of mixc: lists of ``name=value`` to typed attributes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from attributes import Duration, Timestamp, Value
+
+_INT = re.compile(r"[+-]?\d+")
+_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
+_BYTES = re.compile(r"[0-9a-fA-F]{1,2}(?::[0-9a-fA-F]{1,2})*")
+
+
+def _int(text: str) -> int:
+    if not _INT.fullmatch(text) or not -(2**63) <= int(text) < 2**63:
+        raise ValueError("an integer of 64 bits, such as 200")
+    return int(text)
+
+
+def _double(text: str) -> float:
+    try:
+        if "_" in text or text != text.strip():
+            raise ValueError
+        return float(text)
+    except ValueError:
+        raise ValueError("a number, such as 0.5") from None
+
+
+def _bool(text: str) -> bool:
+    if text in _TRUE or text in _FALSE:
+        return text in _TRUE
+    raise ValueError("true or false")
+
+
+def _timestamp(text: str) -> Timestamp:
+    try:
+        return Timestamp.parse(text)
+    except ValueError:
+        raise ValueError("a time, such as 2019-11-24T00:00:00Z") from None
+
+
+def _duration(text: str) -> Duration:
+    try:
+        return Duration.parse(text)
+    except ValueError:
+        raise ValueError("a duration, such as 1.5s or 300ms") from None
+
+
+def _bytes(text: str) -> bytes:
+    if not _BYTES.fullmatch(text):
+        raise ValueError("hex bytes with colons, such as 0a:2c:01:11")
+    return bytes(int(part, 16) for part in text.split(":"))
+
+
+def _string_map(text: str) -> dict[str, str]:
+    pairs = [entry.partition(":") for entry in text.split(";")]
+    if not all(colon for _, colon, _ in pairs):
+        raise ValueError("a map, such as app:ratings;version:v1")
+    return {key: value for key, _, value in pairs}
+
+
+def _sensed(text: str) -> Value:
+    """The first type that *text* can be, in the order of the original."""
+    for read in (_int, _double, _bool, _timestamp, _duration, _bytes, _string_map):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One attribute flag."""
+
+    names: tuple[str, ...]
+    help: str
+    read: Callable[[str], Value]
+    """Raises ValueError that says what the value should be."""
+
+    @property
+    def dest(self) -> str:
+        """The name of the parsed argument."""
+        return self.names[-1].removeprefix("--")
+
+
+FLAGS = (
+    Flag(("-s", "--string_attributes"), "texts", str),
+    Flag(("-i", "--int64_attributes"), "integers", _int),
+    Flag(("-d", "--double_attributes"), "numbers", _double),
+    Flag(("-b", "--bool_attributes"), "true or false", _bool),
+    Flag(("-t", "--timestamp_attributes"), "RFC 3339 times", _timestamp),
+    Flag(("--duration_attributes",), "durations", _duration),
+    Flag(("--bytes_attributes",), "bytes in hex, b0:b1:...", _bytes),
+    Flag(("--stringmap_attributes",), "maps, name=k1:v1;k2:v2", _string_map),
+    Flag(("-a", "--attributes"), "values whose type is sensed", _sensed),
+)
+"""In the order in which later flags override earlier ones."""
+
+
+def pairs(text: str) -> list[tuple[str, str]]:
+    """Split ``name=value,name=value``; there is no escape for a comma. Raises ValueError."""
+    found = []
+    for entry in filter(None, text.split(",")):
+        name, equals, value = entry.partition("=")
+        if not equals or not name.strip():
+            raise ValueError(f"{entry!r} is not of the form name=value")
+        found.append((name.strip(), value))
+    return found
+
+
+def read(given: Iterable[tuple[Flag, str]]) -> dict[str, Value]:
+    """
+    All attributes of *given* flags with their texts.
+
+    Raises ValueError with a message that names the flag, the attribute and what was expected.
+    """
+    found: dict[str, Value] = {}
+    for flag, text in given:
+        option = flag.names[-1]
+        try:
+            listed = pairs(text)
+        except ValueError as error:
+            raise ValueError(f"{option}: {error}") from None
+        for name, value in listed:
+            try:
+                found[name] = flag.read(value)
+            except ValueError as error:
+                raise ValueError(f"{option}: {name}={value!r} is not {error}") from None
+    return found
