@@ -1,0 +1,135 @@
+"""
+Hand every instance to an adapter in another process, over gRPC without encryption.
+
+A bridge to test out-of-process adapters with. Example::
+
+    apiVersion: config.istio.io/v1alpha2
+    kind: handler
+    metadata: {name: outside, namespace: istio-system}
+    spec:
+      compiledAdapter: bypass
+      params:
+        backendAddress: localhost:9070
+        params:
+          "@type": type.googleapis.com/adapter.example.config.Params
+          value: CgRmaWxl
+
+``value`` being the encoded params of the other adapter in base64.
+"""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from adapters.bypass.backend import Backend, BackendError
+from mixer.adapter import (
+    Adapter,
+    Allocates,
+    CheckNothing,
+    Checks,
+    Config,
+    FieldProblem,
+    Grant,
+    Metric,
+    Quota,
+    QuotaArgs,
+    ReportNothing,
+    Reports,
+    Shape,
+    Verdict,
+    hookimpl,
+)
+
+
+class Packed(Config, frozen=True):
+    """An encoded message and its type (google.protobuf.Any)."""
+
+    type_url: str = msgspec.field(default="", name="@type")
+    """Type of the message, such as ``type.googleapis.com/PACKAGE.Params``."""
+
+    value: str = ""
+    """The encoded message in base64."""
+
+
+class BypassConfig(Config, frozen=True):
+    """Params of bypass."""
+
+    backend_address: str
+    """Where the other adapter listens, a gRPC target such as ``localhost:9070``."""
+
+    params: Packed | None = None
+    """Params of the other adapter, sent with every call."""
+
+    session_based: bool = False
+    """True: the other adapter is asked to validate the params and to make a session first."""
+
+
+class Bypass(
+    Adapter[BypassConfig],
+    Checks[CheckNothing],
+    Allocates[Quota],
+    Reports[Metric | ReportNothing],
+    name="bypass",
+):
+    """
+    Passes instances on and answers back.
+
+    The connection is made with the first call: a back end that is down fails calls, and keeps
+    the handler from opening only where there is to be a session.
+    """
+
+    @classmethod
+    def problems(cls, config: BypassConfig, shapes: Sequence[Shape]) -> Iterable[FieldProblem]:
+        """Find a missing address, and params that are not in base64."""
+        if not config.backend_address:
+            yield FieldProblem("backend_address", "empty connection address", "give 'HOST:PORT'")
+        if config.params:
+            if not config.params.type_url:
+                yield FieldProblem("params.@type", "the type of the params is missing")
+            try:
+                b64decode(config.params.value, validate=True)
+            except binascii.Error as error:
+                yield FieldProblem(
+                    "params.value", f"{config.params.value!r} is not base64: {error}"
+                )
+
+    async def open(self) -> None:
+        """Make the session, if there is to be one; raise `BackendError` where it is refused."""
+        params = self.config.params
+        packed = (params.type_url, b64decode(params.value)) if params else None
+        self._backend = Backend(self.config.backend_address, packed)
+        if self.config.session_based:
+            try:
+                await self._backend.begin(self.env.shapes)
+            except BaseException:
+                await self._backend.end()
+                raise
+
+    async def close(self) -> None:
+        """End the session and the connection."""
+        try:
+            await self._backend.end()
+        except BackendError as error:
+            self.env.log.warning("session not closed", handler=self.env.name, error=str(error))
+
+    async def check(self, instance: CheckNothing, /) -> Verdict:
+        """Ask for a verdict; raise `BackendError` where there is none."""
+        return await self._backend.check(instance)
+
+    async def allocate(self, instance: Quota, args: QuotaArgs, /) -> Grant:
+        """Ask for quota; raise `BackendError` where there is no answer."""
+        return await self._backend.allocate(instance, args)
+
+    async def report(self, batch: Sequence[Metric | ReportNothing], /) -> None:
+        """Pass the batch on; raise `BackendError` where nobody took it."""
+        await self._backend.report(batch)
+
+
+@hookimpl
+def mixer_adapters() -> list[type[Bypass]]:
+    """Offer the adapter at the plugin door."""
+    return [Bypass]
