@@ -27,7 +27,7 @@ from mixer.adapter.template import Instance, Variety
 from mixer.adapter.testing import running
 
 _NAME = re.compile(r"[a-z][a-z0-9]*")
-_EXAMPLE = re.compile(r"::\n\n((?: {4}.*\n|\n)+)")
+_INDENTED = re.compile(r"\n\n((?: {4}.*\n|\n)+)")
 _VERB_OF = {
     Variety.CHECK: "check",
     Variety.CHECK_WITH_OUTPUT: "check_with_output",
@@ -65,7 +65,7 @@ def examples(adapter: type[Adapter[Any]]) -> list[str]:
     """The complete resources in YAML that the docstring of the adapter's module shows."""
     module = inspect.getmodule(adapter)
     docs = inspect.cleandoc(module.__doc__ or "") if module else ""
-    blocks = [dedent(found) for found in _EXAMPLE.findall(docs + "\n")]
+    blocks = [dedent(found) for found in _INDENTED.findall(docs + "\n")]
     return [block for block in blocks if re.search("^apiVersion:", block, re.MULTILINE)]
 
 
