@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from mixer.errors import ExpressionError, StartError
 from mixer.expr.syntax import (
@@ -26,6 +26,8 @@ from mixer.expr.syntax import (
     IN,
     LE,
     LT,
+    MAX_DEPTH,
+    MAX_LENGTH,
     MOD,
     MUL,
     NE,
@@ -41,13 +43,12 @@ from mixer.expr.syntax import (
     MapOf,
     Node,
     Select,
+    bounded,
+    too_deep,
 )
 
 if TYPE_CHECKING:
     from lark import Lark, Token, Tree
-
-MAX_LENGTH: Final = 64 * 1024
-MAX_DEPTH: Final = 80
 
 _BINARY = {
     "relation_lt": LT,
@@ -114,7 +115,7 @@ def parse(text: str) -> Node:
         raise _syntax_error(text, error.pos_in_stream) from None
     except LarkError as error:
         raise ExpressionError(str(error).splitlines()[0]) from None
-    return _Reader().node(tree)
+    return bounded(_Reader().node(tree))
 
 
 @cache
@@ -167,9 +168,7 @@ class _Reader:
         while len(tree.children) == 1 and tree.data in _TRANSPARENT:
             tree = tree.children[0]
         if self._depth > MAX_DEPTH:
-            raise ExpressionError(
-                f"nested deeper than {MAX_DEPTH}; split the expression", _start(tree)
-            )
+            raise too_deep(_start(tree))
         found = _READERS[tree.data](self, tree)
         self._depth -= 1
         return found

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
 
 from attributes import Duration
 from mixer.errors import ExpressionError
@@ -21,6 +20,8 @@ from mixer.expr.syntax import (
     GT,
     LE,
     LT,
+    MAX_DEPTH,
+    MAX_LENGTH,
     NE,
     OR,
     Call,
@@ -29,10 +30,9 @@ from mixer.expr.syntax import (
     Literal,
     Node,
     Select,
+    bounded,
+    too_deep,
 )
-
-MAX_LENGTH: Final = 64 * 1024
-MAX_DEPTH: Final = 80
 
 _BINARY = {
     "||": (1, OR),
@@ -120,7 +120,7 @@ def parse(text: str) -> Node:
     parser = _Parser(_tokens(text), len(text))
     node = parser.binary(1)
     parser.end()
-    return node
+    return bounded(node)
 
 
 def _tokens(text: str) -> list[Token]:
@@ -181,9 +181,7 @@ class _Parser:
     def _unary(self) -> Node:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise ExpressionError(
-                f"nested deeper than {MAX_DEPTH}; split the expression", self._peek().offset
-            )
+            raise too_deep(self._peek().offset)
         token = self._next()
         match token.kind:
             case "name":

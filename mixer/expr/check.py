@@ -164,17 +164,20 @@ class _Checker:
                 return self._apply(node)
 
     def _logic(self, node: syntax.Call) -> Tree:
-        operands: list[Tree] = []
-        for at, argument in enumerate(node.args):
-            operand = self.tree(argument)
-            if operand.type != BOOL:
-                raise self._mismatch(node, at, operand.type, BOOL)
-            decisive = node.function == syntax.OR
-            if at == 0 and isinstance(operand, Logic) and operand.decisive == decisive:
-                operands += operand.operands
-            else:
-                operands.append(operand)
-        return Logic(node.function == syntax.OR, tuple(operands), self.dialect.absorbs)
+        """One node for a whole row of ``&&`` or ``||``, however long."""
+        calls = [node]
+        while isinstance(left := calls[-1].args[0], syntax.Call) and left.function == node.function:
+            calls.append(left)
+        first = self._truth(calls[-1], 0)
+        rest = (self._truth(call, 1) for call in reversed(calls))
+        return Logic(node.function == syntax.OR, (first, *rest), self.dialect.absorbs)
+
+    def _truth(self, node: syntax.Call, at: int) -> Tree:
+        """An argument that must be a BOOL."""
+        operand = self.tree(node.args[at])
+        if operand.type != BOOL:
+            raise self._mismatch(node, at, operand.type, BOOL)
+        return operand
 
     def _fallback(self, node: syntax.Call) -> Tree:
         first, second = (self.tree(argument) for argument in node.args)

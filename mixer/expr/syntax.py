@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from attributes import Duration
+from mixer.errors import ExpressionError
 
 AND, OR, NOT, NEGATE = "_&&_", "_||_", "!_", "-_"
 EQ, NE, LT, LE, GT, GE, IN = "_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_", "@in"
 ADD, SUB, MUL, DIV, MOD = "_+_", "_-_", "_*_", "_/_", "_%_"
 CONDITIONAL, FALLBACK = "_?_:_", "_|_"
+MAX_LENGTH = 64 * 1024
+MAX_DEPTH = 80
 OPERATORS = frozenset(
     {AND, OR, NOT, NEGATE, EQ, NE, LT, LE, GT, GE, IN}
     | {ADD, SUB, MUL, DIV, MOD, CONDITIONAL, FALLBACK}
@@ -84,3 +87,46 @@ class MapOf:
 
 
 Node: TypeAlias = Literal | Ident | Select | Index | Call | ListOf | MapOf
+
+
+def bounded(root: Node) -> Node:
+    """*root*, unless it is nested too deeply to be worked on, which raises ExpressionError."""
+    stack: list[tuple[Node, int]] = [(root, 1)]
+    while stack:
+        node, depth = stack.pop()
+        if depth > MAX_DEPTH:
+            raise too_deep(node.offset)
+        stack += [(part, depth + (not _chained(node, part))) for part in _parts(node)]
+    return root
+
+
+def _chained(node: Node, part: Node) -> bool:
+    """Whether *part* continues a row of ``&&`` or ``||``, which later becomes one node."""
+    return (
+        isinstance(node, Call)
+        and isinstance(part, Call)
+        and node.function in (AND, OR)
+        and part.function == node.function
+        and part is node.args[0]
+    )
+
+
+def too_deep(offset: int) -> ExpressionError:
+    """The error for what nests deeper than MAX_DEPTH."""
+    return ExpressionError(f"nested deeper than {MAX_DEPTH}; split the expression", offset)
+
+
+def _parts(node: Node) -> tuple[Node, ...]:
+    match node:
+        case Select():
+            return (node.operand,)
+        case Index():
+            return (node.operand, node.key)
+        case Call():
+            return node.args if node.target is None else (node.target, *node.args)
+        case ListOf():
+            return node.items
+        case MapOf():
+            return tuple(part for entry in node.entries for part in entry)
+        case _:
+            return ()
