@@ -19,7 +19,7 @@ VOCABULARY = Vocabulary(
 )  # fmt: skip
 WORDS = st.sampled_from(
     'a.s a.m a.b a.i a.u "x" "5s" `r` \'c\' 1 2.5 true ( ) [ ] , . | || && == != < <= + - * / ! '
-    '? : in has size match ip startsWith matches conditional "k" "*" \ " \' 0x { } 1u b"x" null'
+    '? : in has size match ip startsWith matches conditional "k" "*" \\ " \' 0x { } 1u b"x" null'
     .split()
 )  # fmt: skip
 
