@@ -48,14 +48,16 @@ async def _precondition(routes: Routes, bag: Bag) -> Precondition:
     matched: list[tuple[Route, Bag]] = []
     pending: list[Pending] = []
     owners: list[Route] = []
+    rules = 0
     for route, read in matching(routes, Variety.CHECK, bag, faults):
+        rules += 1
         if route.changes_headers and route.mode is Mode.ENFORCE:
             matched.append((route, read))
         for call in route.calls:
             if instance := build(route, call, read, faults):
                 pending.append((call, (instance,)))
                 owners.append(route)
-    routes.observer.phase(len(owners))
+    routes.observer.phase(rules, len(owners))
     outputs: dict[str, Value] = {}
     verdicts: list[tuple[str, Verdict]] = []
     for route, (call, _), result in zip(owners, pending, await run(pending), strict=True):

@@ -25,7 +25,7 @@ async def allocate(
     """
     wanted = name.casefold()
     if wanted not in routes.quotas:
-        routes.observer.unknown_quota(name)
+        routes.observer.unknown_quota()
         granted = 0 if routes.deny_unknown_quota else args.amount
         return QuotaAnswer(granted, FREE_SECONDS if granted else 0.0, bag.references)
     args = QuotaArgs(
@@ -34,12 +34,14 @@ async def allocate(
     faults = Faults()
     pending: list[Pending] = []
     owners: list[Route] = []
+    rules = 0
     for route, read in matching(routes, Variety.QUOTA, bag, faults):
+        rules += 1
         for call in route.calls:
             if call.quota == wanted and (instance := build(route, call, read, faults)):
                 pending.append((call, (instance, args)))
                 owners.append(route)
-    routes.observer.phase(len(owners))
+    routes.observer.phase(rules, len(owners))
     grants: list[tuple[str, Grant]] = []
     for route, (call, _), result in zip(owners, pending, await run(pending), strict=True):
         if isinstance(result, Fault):

@@ -53,13 +53,14 @@ async def report(routes: Routes, sources: Iterable[Source | str]) -> None:
 def _collect(
     routes: Routes, bag: Bag, batches: dict[tuple[str, str], Batch], faults: Faults
 ) -> None:
-    groups = 0
+    rules = instances = 0
     for route, read in matching(routes, Variety.REPORT, bag, faults):
-        groups += 1
+        rules += 1
         for call in route.calls:
             instance = build(route, call, read, faults)
             if instance is None:
                 continue
+            instances += 1
             if route.mode is Mode.SHADOW:
                 route.observer.shadowed("reported")
                 continue
@@ -70,7 +71,7 @@ def _collect(
             batch.instances.append(instance)
             if route not in batch.owners:
                 batch.owners.append(route)
-    routes.observer.phase(groups)
+    routes.observer.phase(rules, instances)
 
 
 async def _dispatch(batches: list[Batch], faults: Faults) -> None:

@@ -28,10 +28,10 @@ class CallObserver(Protocol):
 class RoutesObserver(Protocol):
     """Counts what is seen of all rules."""
 
-    def phase(self, calls: int, /) -> None:
-        """Count a phase of a call that made so many *calls* of handlers."""
+    def phase(self, rules: int, instances: int, /) -> None:
+        """Count a phase of a call in which so many rules matched and instances were built."""
 
-    def unknown_quota(self, name: str, /) -> None: ...
+    def unknown_quota(self) -> None: ...
 
 
 class RuleObserver(Protocol):

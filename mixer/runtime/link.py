@@ -34,6 +34,9 @@ class Linked:
     unsatisfied: int
     """Actions whose handler is not open."""
 
+    destinations: Mapping[str, int]
+    """Distinct pairs of handler and template, by name of the variety."""
+
 
 def link(
     compiled: Compiled,
@@ -56,8 +59,14 @@ def link(
         for variety, found in ordered.items()
     }
     quotas = frozenset(call.quota for _, _, route in ordered[Variety.QUOTA] for call in route.calls)
+    destinations = {
+        variety.name: len(
+            {(c.title, c.builder.shape.template) for _, _, route in found for c in route.calls}
+        )
+        for variety, found in ordered.items()
+    }
     routes = Routes(default_namespace, metrics.routes(), table, quotas, deny_unknown_quota)
-    return Linked(routes, linker.unsatisfied)
+    return Linked(routes, linker.unsatisfied, destinations)
 
 
 def _scope(found: list[tuple[str, int, Route]], namespace: str, default: str) -> tuple[Route, ...]:

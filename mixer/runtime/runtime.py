@@ -7,6 +7,7 @@ Law: there is always one whole snapshot in force, and a call sees one from begin
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from time import monotonic, time_ns
@@ -18,11 +19,11 @@ from mixer.adapter.catalogue import Catalogue
 from mixer.config import load, watch
 from mixer.config.load import Documents
 from mixer.errors import Problem, Severity, StartError
-from mixer.runtime.handlers import Handlers, OpenHandler
-from mixer.runtime.link import link
+from mixer.runtime.handlers import Handlers, OpenHandler, Turnover
+from mixer.runtime.link import Linked, link
 from mixer.runtime.plan import Options, Plan, plan
 from mixer.runtime.snapshot import Snapshot
-from mixer.telemetry.metrics import Metrics
+from mixer.telemetry.metrics import Metrics, SnapshotFigures
 
 DRAIN_SECONDS = 10.0
 """How long calls of a replaced snapshot may take before its handlers are closed under them."""
@@ -139,7 +140,7 @@ class Runtime:
         self.snapshot = Snapshot(number, planned, linked.routes, turnover.handlers)
         self._swapped = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._tell(planned, number)
-        self._metrics.snapshot(planned, linked, turnover)
+        self._metrics.snapshot(_figures(number, planned, linked, turnover))
         self._metrics.reloads("kept_last_good" if planned.kept else "applied")
         if old is not None:
             left = turnover.left_behind(before)
@@ -174,3 +175,23 @@ class Runtime:
             attributes=len(planned.model.vocabulary),
             problems=len(planned.problems),
         )
+
+
+def _figures(number: int, planned: Plan, linked: Linked, turnover: Turnover) -> SnapshotFigures:
+    errors = [found for found in planned.problems if found.severity is Severity.ERROR]
+    return SnapshotFigures(
+        number=number,
+        attributes=len(planned.model.vocabulary),
+        handlers=len(planned.model.handlers),
+        instances=len(planned.model.instances),
+        rules=len(planned.model.rules),
+        errors_by_kind=Counter(found.resource.partition("/")[0] for found in errors),
+        match_errors=sum(found.field.endswith("match") for found in errors),
+        problems=Counter(found.severity.value for found in planned.problems),
+        kept=len(planned.kept),
+        unsatisfied=linked.unsatisfied,
+        opened=turnover.new,
+        reused=turnover.reused,
+        failed=turnover.failed,
+        destinations=linked.destinations,
+    )

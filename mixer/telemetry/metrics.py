@@ -1,0 +1,366 @@
+"""
+The mixer's own metrics: one table of all of them, and their live values.
+
+Law: labels are resolved when a configuration is linked; a call only adds to what it was given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
+
+DURATION_BUCKETS = (
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    5.0, 10.0,
+)  # fmt: skip
+COUNT_BUCKETS = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0)
+SIZE_BUCKETS = (0.0, 1024.0, 2048.0, 4096.0, 16384.0, 65536.0, 262144.0, 1048576.0, 4194304.0)
+
+
+class Kind(Enum):
+    """How a metric behaves."""
+
+    GAUGE = "gauge"
+    COUNTER = "counter"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One line of the table."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+def _gauge(name: str, text: str, *labels: str) -> Metric:
+    return Metric(name, Kind.GAUGE, text, labels)
+
+
+def _counter(name: str, text: str, *labels: str) -> Metric:
+    return Metric(name, Kind.COUNTER, text, labels)
+
+
+def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Metric:
+    return Metric(name, Kind.HISTOGRAM, text, labels, buckets)
+
+
+_DISPATCH = ("meshFunction", "handler", "adapter", "error")
+
+TABLE: tuple[Metric, ...] = (
+    _gauge("mixer_config_attributes_total", "Attributes declared in the configuration in force."),
+    _gauge("mixer_config_handler_configs_total", "Handlers in the configuration in force."),
+    _gauge("mixer_config_instance_configs_total", "Instances in the configuration in force."),
+    _gauge("mixer_config_instance_config_errors_total", "Problems of instances."),
+    _gauge("mixer_config_rule_configs_total", "Rules in the configuration in force."),
+    _gauge("mixer_config_rule_config_errors_total", "Problems of rules."),
+    _gauge("mixer_config_adapter_info_configs_total", "Out-of-process adapters."),
+    _gauge("mixer_config_adapter_info_config_errors_total", "Problems of such adapters."),
+    _gauge("mixer_config_template_configs_total", "Out-of-process templates."),
+    _gauge("mixer_config_template_config_errors_total", "Problems of such templates."),
+    _gauge("mixer_config_rule_config_match_error_total", "Rules whose match does not compile."),
+    _gauge("mixer_config_unsatisfied_action_handler_total", "Actions whose handler is not open."),
+    _gauge("mixer_config_handler_validation_error_total", "Problems of handlers."),
+    _gauge("mixer_config_problems", "All problems of the configuration, by severity.", "severity"),
+    _gauge("mixer_config_kept_last_good", "Resources served in their last good version."),
+    _gauge("mixer_config_snapshot_id", "Number of the configuration in force."),
+    _counter(
+        "mixer_config_reloads_total",
+        "Changes of the configuration by result: applied, kept_last_good, unreadable, failed.",
+        "result",
+    ),
+    _gauge("mixer_handler_new_handlers_total", "Handlers opened for the last change."),
+    _gauge("mixer_handler_reused_handlers_total", "Handlers kept over the last change."),
+    _gauge("mixer_handler_closed_handlers_total", "Handlers closed after the last change."),
+    _gauge("mixer_handler_handler_build_failures_total", "Handlers that could not be opened."),
+    _gauge("mixer_handler_handler_close_failures_total", "Handlers that failed while closing."),
+    _gauge("mixer_handler_workers_total", "Tasks a handler runs for calls.", "handler"),
+    _gauge("mixer_handler_daemons_total", "Tasks a handler runs in the background.", "handler"),
+    _counter("mixer_runtime_dispatches_total", "Calls of handlers.", *_DISPATCH),
+    _histogram(
+        "mixer_runtime_dispatch_duration_seconds",
+        "Time that calls of handlers took.",
+        DURATION_BUCKETS,
+        *_DISPATCH,
+    ),
+    _histogram(
+        "mixer_dispatcher_destinations_per_request",
+        "Rules that matched, per phase of a call.",
+        COUNT_BUCKETS,
+    ),
+    _histogram(
+        "mixer_dispatcher_instances_per_request",
+        "Instances that were built, per phase of a call.",
+        COUNT_BUCKETS,
+    ),
+    _gauge(
+        "mixer_dispatcher_destinations_per_variety_total",
+        "Handlers with templates that rules send to, by variety.",
+        "variety",
+    ),
+    _counter("mixer_rule_match_errors_total", "Matches that had no value for a call.", "rule"),
+    _counter(
+        "mixer_rule_faults_total",
+        "Calls for which a rule could not do its work, by what was done: skip, deny, fail.",
+        "rule",
+        "outcome",
+    ),
+    _counter(
+        "mixer_rule_shadow_outcomes_total",
+        "What rules in shadow mode would have answered.",
+        "rule",
+        "outcome",
+    ),
+    _counter("mixer_rule_header_errors_total", "Header operations that had no value.", "rule"),
+    _counter("mixer_quota_unknown_total", "Quotas asked for that no rule knows."),
+    _counter("mixer_loadshedding_requests_throttled", "Calls refused because of overload."),
+    _counter("mixer_loadshedding_predicted_cost_shed_total", "Cost of the calls refused."),
+    _counter(
+        "grpc_io_server_completed_rpcs",
+        "RPCs answered, by method and status.",
+        "grpc_server_method",
+        "grpc_server_status",
+    ),
+    _histogram(
+        "grpc_io_server_server_latency",
+        "Milliseconds from request to answer.",
+        tuple(bound * 1000 for bound in DURATION_BUCKETS),
+        "grpc_server_method",
+    ),
+    _histogram(
+        "grpc_io_server_received_bytes_per_rpc",
+        "Bytes of requests.",
+        SIZE_BUCKETS,
+        "grpc_server_method",
+    ),
+    _histogram(
+        "grpc_io_server_sent_bytes_per_rpc",
+        "Bytes of answers.",
+        SIZE_BUCKETS,
+        "grpc_server_method",
+    ),
+    _gauge("istio_build", "What runs here.", "component", "tag"),
+)
+
+
+class _Unsuffixed(Gauge):
+    """A counter whose name does not end in _total, which the client library insists on."""
+
+    _type = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFigures:
+    """What a configuration that came into force looks like, in numbers."""
+
+    number: int
+    attributes: int
+    handlers: int
+    instances: int
+    rules: int
+    errors_by_kind: Mapping[str, int]
+    """Errors by ``handler``, ``instance`` and ``rule``."""
+
+    match_errors: int
+    problems: Mapping[str, int]
+    """By severity."""
+
+    kept: int
+    unsatisfied: int
+    opened: int
+    reused: int
+    failed: int
+    destinations: Mapping[str, int] = field(default_factory=dict)
+    """By variety."""
+
+
+class CallMeter:
+    """Counts the calls of one template, handler and adapter."""
+
+    __slots__ = ("_bad", "_bad_time", "_good", "_good_time")
+
+    def __init__(self, count: Counter, time: Histogram, labels: tuple[str, ...]) -> None:
+        self._good, self._good_time = count.labels(*labels, "false"), time.labels(*labels, "false")
+        self._bad, self._bad_time = count.labels(*labels, "true"), time.labels(*labels, "true")
+
+    def dispatched(self, seconds: float, failed: bool, /) -> None:
+        """Count one call that took *seconds*."""
+        if failed:
+            self._bad.inc()
+            self._bad_time.observe(seconds)
+        else:
+            self._good.inc()
+            self._good_time.observe(seconds)
+
+
+class RuleMeter:
+    """Counts what becomes of one rule's calls."""
+
+    __slots__ = ("_faults", "_headers", "_matches", "_name", "_shadow")
+
+    def __init__(self, metrics: Mapping[str, Any], name: str) -> None:
+        self._name = name
+        self._faults = metrics["mixer_rule_faults_total"]
+        self._shadow = metrics["mixer_rule_shadow_outcomes_total"]
+        self._matches = metrics["mixer_rule_match_errors_total"].labels(name)
+        self._headers = metrics["mixer_rule_header_errors_total"].labels(name)
+
+    def match_failed(self) -> None:
+        """Count a match without a value."""
+        self._matches.inc()
+
+    def fault(self, outcome: Enum, /) -> None:
+        """Count work that could not be done, by what was done about it."""
+        self._faults.labels(self._name, outcome.value).inc()
+
+    def shadowed(self, outcome: str, /) -> None:
+        """Count what the rule would have answered."""
+        self._shadow.labels(self._name, outcome).inc()
+
+    def header_failed(self) -> None:
+        """Count a header operation without a value."""
+        self._headers.inc()
+
+
+class RoutesMeter:
+    """Counts what is seen of all rules."""
+
+    __slots__ = ("_destinations", "_instances", "_unknown")
+
+    def __init__(self, metrics: Mapping[str, Any]) -> None:
+        self._destinations = metrics["mixer_dispatcher_destinations_per_request"]
+        self._instances = metrics["mixer_dispatcher_instances_per_request"]
+        self._unknown = metrics["mixer_quota_unknown_total"]
+
+    def phase(self, rules: int, instances: int, /) -> None:
+        """Count a phase of a call in which so many rules matched and instances were built."""
+        self._destinations.observe(rules)
+        self._instances.observe(instances)
+
+    def unknown_quota(self) -> None:
+        """Count a quota no rule knows; its name comes from outside and is no label."""
+        self._unknown.inc()
+
+
+class RpcMeter:
+    """Counts the RPCs of one method."""
+
+    __slots__ = ("_latency", "_method", "_received", "_rpcs", "_sent", "_statuses")
+
+    def __init__(self, metrics: Mapping[str, Any], method: str) -> None:
+        self._method = method
+        self._rpcs = metrics["grpc_io_server_completed_rpcs"]
+        self._statuses: dict[str, Any] = {}
+        self._latency = metrics["grpc_io_server_server_latency"].labels(method)
+        self._received = metrics["grpc_io_server_received_bytes_per_rpc"].labels(method)
+        self._sent = metrics["grpc_io_server_sent_bytes_per_rpc"].labels(method)
+
+    def completed(self, status: str, seconds: float, received: int, sent: int) -> None:
+        """Count one RPC that ended with *status*, the name of a gRPC code."""
+        counter = self._statuses.get(status)
+        if counter is None:
+            counter = self._statuses[status] = self._rpcs.labels(self._method, status)
+        counter.inc()
+        self._latency.observe(seconds * 1000)
+        self._received.observe(received)
+        self._sent.observe(sent)
+
+
+class Metrics:
+    """All metrics of one server, in a registry of their own."""
+
+    def __init__(self, version: str = "") -> None:
+        self.registry = CollectorRegistry()
+        self._by_name: dict[str, Any] = {line.name: self._made(line) for line in TABLE}
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self._by_name["istio_build"].labels("mixer", version).set(1)
+
+    def _made(self, line: Metric) -> Gauge | Counter | Histogram:
+        if line.kind is Kind.HISTOGRAM:
+            return Histogram(
+                line.name, line.help, line.labels, buckets=line.buckets, registry=self.registry
+            )
+        if line.kind is Kind.GAUGE:
+            return Gauge(line.name, line.help, line.labels, registry=self.registry)
+        if line.name.endswith("_total"):
+            return Counter(line.name, line.help, line.labels, registry=self.registry)
+        return _Unsuffixed(line.name, line.help, line.labels, registry=self.registry)
+
+    def call(self, template: str, handler: str, adapter: str) -> CallMeter:
+        """The meter of one template, handler and adapter."""
+        return CallMeter(
+            self._by_name["mixer_runtime_dispatches_total"],
+            self._by_name["mixer_runtime_dispatch_duration_seconds"],
+            (template, handler, adapter),
+        )
+
+    def rule(self, name: str) -> RuleMeter:
+        """The meter of the rule of this name."""
+        return RuleMeter(self._by_name, name)
+
+    def routes(self) -> RoutesMeter:
+        """The meter of all rules."""
+        return RoutesMeter(self._by_name)
+
+    def rpc(self, method: str) -> RpcMeter:
+        """The meter of a method, such as ``istio.mixer.v1.Mixer/Check``."""
+        return RpcMeter(self._by_name, method)
+
+    def shed(self, cost: float) -> None:
+        """Count a call refused because of overload."""
+        self._by_name["mixer_loadshedding_requests_throttled"].inc()
+        self._by_name["mixer_loadshedding_predicted_cost_shed_total"].inc(cost)
+
+    def reloads(self, result: str) -> None:
+        """Count a change of the configuration by what became of it."""
+        self._by_name["mixer_config_reloads_total"].labels(result).inc()
+
+    def closed(self, count: int, failures: int) -> None:
+        """Tell how many handlers were closed after a change, and how many failed to."""
+        self._by_name["mixer_handler_closed_handlers_total"].set(count)
+        self._by_name["mixer_handler_handler_close_failures_total"].set(failures)
+
+    def snapshot(self, figures: SnapshotFigures) -> None:
+        """Show the configuration that came into force."""
+        errors = figures.errors_by_kind
+        values = {
+            "mixer_config_attributes_total": figures.attributes,
+            "mixer_config_handler_configs_total": figures.handlers,
+            "mixer_config_instance_configs_total": figures.instances,
+            "mixer_config_rule_configs_total": figures.rules,
+            "mixer_config_instance_config_errors_total": errors.get("instance", 0),
+            "mixer_config_rule_config_errors_total": errors.get("rule", 0),
+            "mixer_config_handler_validation_error_total": errors.get("handler", 0),
+            "mixer_config_rule_config_match_error_total": figures.match_errors,
+            "mixer_config_unsatisfied_action_handler_total": figures.unsatisfied,
+            "mixer_config_kept_last_good": figures.kept,
+            "mixer_config_snapshot_id": figures.number,
+            "mixer_handler_new_handlers_total": figures.opened,
+            "mixer_handler_reused_handlers_total": figures.reused,
+            "mixer_handler_handler_build_failures_total": figures.failed,
+        }
+        for name, value in values.items():
+            self._by_name[name].set(value)
+        for severity in ("error", "warning"):
+            shown = self._by_name["mixer_config_problems"].labels(severity)
+            shown.set(figures.problems.get(severity, 0))
+        for variety, count in figures.destinations.items():
+            label = f"TEMPLATE_VARIETY_{variety}"
+            self._by_name["mixer_dispatcher_destinations_per_variety_total"].labels(label).set(
+                count
+            )
