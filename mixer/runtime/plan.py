@@ -7,31 +7,19 @@ Documents to a plan: all that can be known without opening anything.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mixer.adapter.catalogue import Catalogue
 from mixer.adapter.template import Shape
-from mixer.config import build, load
+from mixer.config import build
 from mixer.config.load import Documents, Resource
 from mixer.config.model import Handler, Key, Model
 from mixer.errors import Problem, Severity
-from mixer.lang import Lang
 from mixer.rules.compile import Compiled, compile_rules
+from mixer.runtime.options import Options
 
 ROUNDS = 8
 """How often a resource may fall back because another one did."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the command line says about configuration."""
-
-    default_namespace: str = load.DEFAULT_NAMESPACE
-    lang: Lang | None = None
-    """Overrides the language of every resource."""
-
-    deny_unknown_quota: bool = False
-    """Whether a quota that no rule knows is refused instead of granted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +73,29 @@ def _compile(
     documents: Documents, catalogue: Catalogue, options: Options
 ) -> tuple[Model, Compiled, list[Problem]]:
     model, problems = build.build(documents, catalogue, lang_override=options.lang)
+    if options.adapter_defaults:
+        model = _with_defaults(model, options)
     compiled = compile_rules(model)
     problems += compiled.problems
     for handler in model.handlers:
         problems += _params(handler, compiled.shapes.get(handler.key, ()))
     return model, compiled, problems
+
+
+def _with_defaults(model: Model, options: Options) -> Model:
+    """*model* with the command line's defaults in the params of its handlers."""
+    handlers = {handler.key: options.applied(handler) for handler in model.handlers}
+    rules = tuple(
+        replace(
+            rule,
+            actions=tuple(
+                replace(action, handler=handlers.get(action.handler.key, action.handler))
+                for action in rule.actions
+            ),
+        )
+        for rule in model.rules
+    )
+    return replace(model, handlers=tuple(handlers.values()), rules=rules)
 
 
 def _params(handler: Handler, shapes: tuple[Shape, ...]) -> list[Problem]:

@@ -21,7 +21,8 @@ from mixer.config.load import Documents
 from mixer.errors import Problem, Severity, StartError
 from mixer.runtime.handlers import Handlers, OpenHandler, Turnover
 from mixer.runtime.link import Linked, link
-from mixer.runtime.plan import Options, Plan, plan
+from mixer.runtime.options import Options
+from mixer.runtime.plan import Plan, plan
 from mixer.runtime.snapshot import Snapshot
 from mixer.telemetry.metrics import Metrics, SnapshotFigures
 

@@ -1,0 +1,132 @@
+"""Flags as the original spells them: one table line each, values in Go's text forms."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from attributes import Duration
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One flag of a command."""
+
+    name: str
+    default: Any
+    help: str
+    read: Callable[[str], Any] = str
+    """Raises ValueError that says what the value should be."""
+
+    short: str = ""
+    repeated: bool = False
+    idle: str = ""
+    """Why the flag has no effect, where it is there only so that old command lines work."""
+
+    @property
+    def dest(self) -> str:
+        """The name of the parsed argument."""
+        return self.name.replace("-", "_")
+
+
+def truth(text: str) -> bool:
+    """A boolean as Go's flags take it."""
+    if text in ("1", "t", "T", "true", "TRUE", "True"):
+        return True
+    if text in ("0", "f", "F", "false", "FALSE", "False"):
+        return False
+    raise ValueError("true or false")
+
+
+def whole(least: int, most: int = 2**31 - 1) -> Callable[[str], int]:
+    """A reader of whole numbers from *least* to *most*."""
+
+    def read(text: str) -> int:
+        if text.lstrip("-").isdecimal() and least <= int(text) <= most:
+            return int(text)
+        raise ValueError(f"a whole number from {least} to {most}")
+
+    return read
+
+
+def number(least: float = 0.0, most: float = float("inf")) -> Callable[[str], float]:
+    """A reader of numbers from *least* to *most*; ``+Inf`` is infinity."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if least <= value <= most:
+            return value
+        raise ValueError(f"a number from {least:g} to {most:g}")
+
+    return read
+
+
+def seconds(text: str) -> float:
+    """A duration such as 1m30s, in seconds."""
+    try:
+        duration = Duration.parse(text)
+    except ValueError:
+        duration = Duration(-1)
+    if duration < 0:
+        raise ValueError("a duration such as 300ms, 10s or 2m")
+    return duration.seconds
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """A reader of one of *words*."""
+
+    def read(text: str) -> str:
+        if text in words:
+            return text
+        raise ValueError(f"one of {', '.join(words)}")
+
+    return read
+
+
+def add(parser: argparse.ArgumentParser, flags: Iterable[Flag]) -> None:
+    """Let *parser* take *flags*."""
+    for flag in flags:
+        names = [f"-{flag.short}"] if flag.short else []
+        boolean = flag.read is truth
+        optional: dict[str, Any] = {"nargs": "?", "const": True} if boolean else {}
+        if flag.repeated:
+            optional["action"] = "append"
+        shown = "" if flag.default in ("", None, []) else f" (default {_shown(flag.default)})"
+        parser.add_argument(
+            *names,
+            f"--{flag.name}",
+            dest=flag.dest,
+            type=_typed(flag.read),
+            default=flag.default,
+            metavar="BOOL" if boolean else "VALUE",
+            help=(flag.help + shown + (f"; {flag.idle}" if flag.idle else "")).replace("%", "%%"),
+            **optional,
+        )
+
+
+def idle_notes(flags: Iterable[Flag], arguments: argparse.Namespace) -> tuple[str, ...]:
+    """A line for each flag that was given and has no effect."""
+    return tuple(
+        f"--{flag.name} is accepted and has no effect: {flag.idle}"
+        for flag in flags
+        if flag.idle and getattr(arguments, flag.dest) != flag.default
+    )
+
+
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _typed(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    def typed(text: str) -> Any:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
+
+    return typed

@@ -1,0 +1,109 @@
+"""mixs: the server and the tools around its configuration."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from mixer.cli import flags, mixs_server
+from mixer.errors import Severity, StartError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run mixs; return the exit code: 1 where the command fails, 2 for bad flags."""
+    arguments = parser().parse_args(argv)
+    try:
+        code: int = arguments.run(arguments, os.environ)
+    except StartError as error:
+        print(f"mixs: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        return 1
+    return code
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line of mixs."""
+    top = argparse.ArgumentParser("mixs", description=__doc__)
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    mixs_server.add_parser(commands)
+    probe = commands.add_parser("probe", help="check a file probe")
+    flags.add(probe, PROBE_FLAGS)
+    probe.set_defaults(run=_probe)
+    validate = commands.add_parser("validate", help="find all problems of a configuration")
+    validate.add_argument("paths", nargs="+", metavar="PATH", help="directories or files")
+    flags.add(validate, VALIDATE_FLAGS)
+    validate.set_defaults(run=_validate)
+    schema = commands.add_parser("schema", help="print the JSON Schema of the configuration")
+    schema.set_defaults(run=_schema)
+    about = commands.add_parser("version", help="print the version")
+    about.set_defaults(run=_version)
+    return top
+
+
+PROBE_FLAGS = (
+    flags.Flag("probe-path", "", "file to look at"),
+    flags.Flag("interval", 0.0, "how fresh it must be", flags.seconds),
+)
+VALIDATE_FLAGS = (
+    flags.Flag("output", "text", "text or json", flags.one_of("text", "json")),
+    flags.Flag(
+        "configDefaultNamespace", "istio-system", "namespace whose rules apply to all calls"
+    ),
+)
+
+
+def _probe(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    import time
+
+    from mixer.server.probes import is_fresh
+
+    if not arguments.probe_path or not arguments.interval:
+        raise StartError("give --probe-path and --interval")
+    if not is_fresh(Path(arguments.probe_path), arguments.interval, time.time()):
+        raise StartError(
+            f"{arguments.probe_path} was not renewed within {arguments.interval:g} s; "
+            "the mixer is not well"
+        )
+    print("OK")
+    return 0
+
+
+def _validate(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    from mixer.adapter import catalogue
+    from mixer.runtime import Options, validate
+
+    options = Options(
+        default_namespace=arguments.configDefaultNamespace, lang=mixs_server.lang(environment)
+    )
+    problems = validate(arguments.paths, catalogue.load(), options)
+    if arguments.output == "json":
+        print(json.dumps([problem.as_json() for problem in problems], indent=1))
+    else:
+        for problem in problems:
+            print(problem)
+        errors = sum(problem.severity is Severity.ERROR for problem in problems)
+        print(f"{errors} errors, {len(problems) - errors} warnings")
+    return 1 if any(problem.severity is Severity.ERROR for problem in problems) else 0
+
+
+def _schema(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    from mixer.adapter import catalogue
+    from mixer.config.schema import schema
+
+    print(json.dumps(schema(catalogue.load()), indent=1))
+    return 0
+
+
+def _version(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    print(version("meshmixer"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

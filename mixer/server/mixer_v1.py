@@ -1,0 +1,94 @@
+"""The service istio.mixer.v1.Mixer: bytes of a Check or Report in, bytes of the answer out."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from time import monotonic
+
+from structlog.typing import FilteringBoundLogger
+
+from attributes import Bag
+from mixer.dispatch.check import check
+from mixer.dispatch.report import report
+from mixer.errors import Code, RpcError
+from mixer.runtime import Runtime, Snapshot
+from mixer.server.loadshedding import OVERLOADED, Mode, Shedder
+from mixer.telemetry.metrics import Metrics, RpcMeter
+from mixer.wire import decode, encode
+
+SERVICE = "istio.mixer.v1.Mixer"
+
+
+class MixerService:
+    """Answers Check and Report by the configuration in force."""
+
+    def __init__(
+        self, runtime: Runtime, shedder: Shedder, metrics: Metrics, log: FilteringBoundLogger
+    ) -> None:
+        self._runtime = runtime
+        self._shedder = shedder
+        self._metrics = metrics
+        self._log = log
+        self._check = metrics.rpc(f"{SERVICE}/Check")
+        self._report = metrics.rpc(f"{SERVICE}/Report")
+
+    @property
+    def methods(self) -> dict[str, Callable[[bytes], Awaitable[bytes]]]:
+        """The handlers by full method name."""
+        return {f"{SERVICE}/Check": self.check, f"{SERVICE}/Report": self.report}
+
+    async def check(self, raw: bytes) -> bytes:
+        """Answer a CheckRequest. Raises RpcError (spec: wire, order of steps)."""
+        return await self._counted(raw, self._check, self._answer_check)
+
+    async def report(self, raw: bytes) -> bytes:
+        """Take a ReportRequest. Raises RpcError (spec: wire, Report RPC)."""
+        return await self._counted(raw, self._report, self._take_report)
+
+    async def _answer_check(self, raw: bytes) -> bytes:
+        self._shed(1)
+        call = decode.check_request(raw)
+        with self._snapshot() as routes:
+            answer = await check(routes, Bag(call.source), call.quotas, call.deduplication_id)
+        return encode.check_response(answer, call.word_count)
+
+    async def _take_report(self, raw: bytes) -> bytes:
+        call = decode.report_request(raw)
+        if call.count:
+            self._shed(call.count)
+            with self._snapshot() as routes:
+                await report(routes, call.sources)
+        return encode.REPORT_RESPONSE
+
+    def _snapshot(self) -> Snapshot:
+        snapshot = self._runtime.snapshot
+        if snapshot is None:
+            raise RpcError(Code.UNAVAILABLE, "the mixer is starting or stopping; please try again")
+        return snapshot
+
+    def _shed(self, cost: float) -> None:
+        evaluator = self._shedder.over_limit(cost, monotonic())
+        if not evaluator:
+            return
+        if self._shedder.mode is Mode.LOGONLY:
+            self._log.info("a call would be shed", evaluator=evaluator, cost=cost)
+            return
+        self._metrics.shed(cost)
+        raise RpcError(Code.UNAVAILABLE, OVERLOADED)
+
+    async def _counted(
+        self, raw: bytes, meter: RpcMeter, handle: Callable[[bytes], Awaitable[bytes]]
+    ) -> bytes:
+        started = monotonic()
+        status, sent = "INTERNAL", 0
+        try:
+            answer = await handle(raw)
+            status, sent = "OK", len(answer)
+            return answer
+        except RpcError as error:
+            status = error.code.name
+            raise
+        finally:
+            ended = monotonic()
+            meter.completed(status, ended - started, len(raw), sent)
+            self._shedder.finished(ended - started, ended)

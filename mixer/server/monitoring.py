@@ -1,0 +1,115 @@
+"""The monitoring port: metrics, version, health and the configuration in force, over HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any, TypeAlias
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from mixer.errors import StartError
+
+TEXT = "text/plain; charset=utf-8"
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What is answered to a GET."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+Pages: TypeAlias = dict[str, Callable[[], Page]]
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """What the pages show; called from threads of the HTTP server."""
+
+    registry: CollectorRegistry
+    version: str
+    alive: Callable[[], bool]
+    ready: Callable[[], bool]
+    describe: Callable[[], dict[str, Any]]
+
+    def pages(self) -> Pages:
+        """All pages by path."""
+        return {
+            "/metrics": lambda: Page(200, CONTENT_TYPE_LATEST, generate_latest(self.registry)),
+            "/version": lambda: Page(200, TEXT, f"{self.version}\n".encode()),
+            "/healthz": lambda: _verdict(self.alive()),
+            "/readyz": lambda: _verdict(self.ready()),
+            "/configz": lambda: Page(200, JSON, json.dumps(self.describe(), indent=1).encode()),
+        }
+
+
+def _verdict(good: bool) -> Page:
+    return Page(200, TEXT, b"ok\n") if good else Page(503, TEXT, b"not ok\n")
+
+
+class Monitoring:
+    """The HTTP server of the pages, in threads of its own."""
+
+    def __init__(self, host: str, port: int, pages: Pages) -> None:
+        """Listen; raise StartError where the address can't be had."""
+        try:
+            self._server = _Server((host, port), _handler(pages))
+        except (OSError, OverflowError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise StartError(
+                f"can't listen on {host}:{port} for monitoring: {why}; "
+                "is another process using it? choose another with --monitoringPort"
+            ) from None
+        self._thread = Thread(target=self._server.serve_forever, name="monitoring", daemon=True)
+        self._thread.start()
+
+    @property
+    def address(self) -> str:
+        """``HOST:PORT`` in use."""
+        host, port = self._server.server_address[:2]
+        return f"{host!s}:{port}"
+
+    def close(self) -> None:
+        """Stop answering."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+
+
+def _handler(pages: Pages) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        timeout = 30
+
+        def do_GET(self) -> None:
+            page = pages.get(self.path.partition("?")[0])
+            if page is None:
+                known = " ".join(sorted(pages))
+                self._send(Page(404, TEXT, f"there is no such page; there are {known}\n".encode()))
+            else:
+                self._send(page())
+
+        def _send(self, page: Page) -> None:
+            self.send_response(page.status)
+            self.send_header("Content-Type", page.content_type)
+            self.send_header("Content-Length", str(len(page.body)))
+            self.end_headers()
+            self.wfile.write(page.body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Scrapes are no events."""
+
+    return Handler
