@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
 from typing import Any
 
 import pluggy
@@ -23,9 +24,13 @@ class Catalogue:
 
     adapters: Mapping[str, type[Adapter[Any]]]
     templates: Mapping[str, type[Instance]]
+    broken: Mapping[str, str] = field(default_factory=dict)
+    """Why an installed plugin could not be loaded, by the name of its entry point."""
 
     @classmethod
-    def of(cls, adapters: Iterable[type[Adapter[Any]]]) -> Catalogue:
+    def of(
+        cls, adapters: Iterable[type[Adapter[Any]]], broken: Mapping[str, str] | None = None
+    ) -> Catalogue:
         """
         A catalogue of *adapters*, and of the built-in templates with those the adapters bring.
 
@@ -39,13 +44,22 @@ class Catalogue:
             for template in adapter.verbs:
                 if templates.setdefault(template.template, template) is not template:
                     raise StartError(f"two installed templates are called {template.template!r}")
-        return cls(dict(sorted(named.items())), dict(sorted(templates.items())))
+        return cls(dict(sorted(named.items())), dict(sorted(templates.items())), broken or {})
 
 
 def load() -> Catalogue:
-    """Find every adapter that an installed distribution offers at the plugin door."""
+    """
+    Find every adapter that an installed distribution offers at the plugin door.
+
+    A plugin that fails to import is left out and named in the catalogue; the others serve.
+    """
     plugins = pluggy.PluginManager("mixer")
     plugins.add_hookspecs(hooks)
-    plugins.load_setuptools_entrypoints(ENTRY_POINTS)
+    broken: dict[str, str] = {}
+    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
+        try:
+            plugins.register(entry.load(), entry.name)
+        except Exception as error:  # whatever a plugin's import may raise
+            broken[entry.name] = f"{type(error).__name__}: {error}"
     found = [adapter for offered in plugins.hook.mixer_adapters() for adapter in offered]
-    return Catalogue.of(sorted(found, key=lambda adapter: adapter.name))
+    return Catalogue.of(sorted(found, key=lambda adapter: adapter.name), broken)

@@ -67,6 +67,10 @@ def configured(
         findings.error("names no adapter", node.place, at, f"write one of {names}")
         return None
     adapter = catalogue.adapters.get(name)
+    if adapter is None and name in catalogue.broken:
+        reason = f"the adapter {name!r} is installed but can't be loaded: {catalogue.broken[name]}"
+        findings.error(reason, place, at, "repair or reinstall the package it comes from")
+        return None
     if adapter is None:
         hint = closest(name, catalogue.adapters)
         findings.error(f"there is no adapter {name!r}", place, at, hint)
