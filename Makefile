@@ -18,7 +18,7 @@ help:
 	@echo 'make lint    ruff, mypy and the import rules'
 	@echo 'make format  let ruff arrange the code'
 	@echo 'make proto   generate mixer/_pb from proto/'
-	@echo 'make docs    generate config/schema.json, and what else is made from the code'
+	@echo 'make docs    generate config/schema.json and docs/reference from the code'
 	@echo 'make bench   CPU per request against bench/baseline.json (BASELINE=write renews it)'
 	@echo 'make clean   remove the virtual environment and all caches'
 	@echo
@@ -58,6 +58,7 @@ proto: $(DEV)
 docs: $(DEV)
 	$(BIN)/mixs schema > $(VENV)/schema.json
 	mv $(VENV)/schema.json config/schema.json
+	$(BIN)/mixs collateral docs/reference
 
 bench: $(DEV)
 	$(BIN)/python -m bench $(if $(filter write,$(BASELINE)),--write-baseline)

@@ -96,7 +96,7 @@ def add(parser: argparse.ArgumentParser, flags: Iterable[Flag]) -> None:
         optional: dict[str, Any] = {"nargs": "?", "const": True} if boolean else {}
         if flag.repeated:
             optional["action"] = "append"
-        shown = "" if flag.default in ("", None, []) else f" (default {_shown(flag.default)})"
+        shown = "" if flag.default in ("", None, []) else f" (default {_shown(flag)})"
         parser.add_argument(
             *names,
             f"--{flag.name}",
@@ -118,8 +118,13 @@ def idle_notes(flags: Iterable[Flag], arguments: argparse.Namespace) -> tuple[st
     )
 
 
-def _shown(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _shown(flag: Flag) -> str:
+    """The default as one would write it."""
+    if flag.read is seconds:
+        return str(Duration.of(flag.default))
+    if flag.repeated:
+        return ",".join(flag.default)
+    return str(flag.default).lower() if flag.read is truth else str(flag.default)
 
 
 def _typed(read: Callable[[str], Any]) -> Callable[[str], Any]:

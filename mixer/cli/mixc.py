@@ -26,8 +26,8 @@ _printing = threading.Lock()
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run mixc; return the exit code: 0 where every RPC succeeded, 1 otherwise, 2 for bad flags."""
-    parser = _parser()
-    arguments = parser.parse_args(argv)
+    top = parser()
+    arguments = top.parse_args(argv)
     if arguments.command == "version":
         print(version("meshmixer"))
         return 0
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         attributes = mixc_attributes.read((flag, text) for flag, texts in flags for text in texts)
         quotas = _quotas(getattr(arguments, "quotas", []))
     except ValueError as error:
-        parser.error(str(error))
+        top.error(str(error))
     with grpc.insecure_channel(arguments.mixer) as channel:
         if arguments.command == "check":
             send = _check(channel, attributes, quotas, arguments.print_response)
@@ -45,9 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0 if _repeat(send, arguments) else 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("mixc", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+def parser() -> argparse.ArgumentParser:
+    """The whole command line of mixc."""
+    top = argparse.ArgumentParser("mixc", description=__doc__)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     check = commands.add_parser("check", help="ask whether a call may pass")
     report = commands.add_parser("report", help="tell what happened")
     commands.add_parser("version", help="print the version")
@@ -68,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="attribute messages in one Report (1)",
     )
-    return parser
+    return top
 
 
 def _common_flags(command: argparse.ArgumentParser) -> None:

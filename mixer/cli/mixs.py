@@ -41,6 +41,9 @@ def parser() -> argparse.ArgumentParser:
     validate.set_defaults(run=_validate)
     schema = commands.add_parser("schema", help="print the JSON Schema of the configuration")
     schema.set_defaults(run=_schema)
+    collateral = commands.add_parser("collateral", help="write the reference pages")
+    collateral.add_argument("folder", metavar="FOLDER", help="where the pages go")
+    collateral.set_defaults(run=_collateral)
     about = commands.add_parser("version", help="print the version")
     about.set_defaults(run=_version)
     return top
@@ -98,6 +101,31 @@ def _schema(arguments: argparse.Namespace, environment: Mapping[str, str]) -> in
 
     print(json.dumps(schema(catalogue.load()), indent=1))
     return 0
+
+
+def _collateral(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    from mixer.adapter import catalogue
+    from mixer.cli import mixc, reference
+
+    folder = Path(arguments.folder)
+    found = reference.pages(catalogue.load(), [*subparsers(parser()), *subparsers(mixc.parser())])
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in found.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StartError(f"can't write {error.filename}: {error.strerror}") from None
+    return 0
+
+
+def subparsers(top: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+    """The parsers of all commands of *top*, in order."""
+    return [
+        command
+        for action in top._actions
+        if isinstance(action, argparse._SubParsersAction)
+        for command in action.choices.values()
+    ]
 
 
 def _version(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:

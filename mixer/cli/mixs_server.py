@@ -57,12 +57,8 @@ FLAGS: tuple[Flag, ...] = (
     Flag("readinessProbePath", "", "file that is fresh while the server is ready"),
     Flag("readinessProbeInterval", 0.0, "how fresh", seconds),
     Flag("profile", True, "profiling pages", truth, idle="there are none; use py-spy"),
-    Flag(
-        "useAdapterCRDs", True, "read a kind for each adapter", truth, idle="they are always read"
-    ),
-    Flag(
-        "useTemplateCRDs", True, "read a kind for each template", truth, idle="they are always read"
-    ),
+    Flag("useAdapterCRDs", True, "read a kind for each adapter", truth, idle="always read"),
+    Flag("useTemplateCRDs", True, "read a kind for each template", truth, idle="always read"),
     Flag("serverCertFile", "", "certificate chain of the gRPC API in PEM; turns on TLS"),
     Flag("serverKeyFile", "", "its private key"),
     Flag("clientCAFile", "", "certificate authority of clients; turns on mutual TLS"),
