@@ -11,6 +11,9 @@ from mixer.errors import Place
 
 T = TypeVar("T")
 
+_SUGGESTIONS = 50
+"""So many different wrong names get a suggestion; each costs milliseconds among thousands."""
+
 
 def candidates(reference: str, kind: str, namespace: str) -> tuple[str, ...]:
     """
@@ -57,9 +60,10 @@ class Register(Generic[T]):
                 key, _ = self._things[name]
                 return f"{self.kind} {reference!r} has errors", f"see the problems of {key}"
         asked = reference, namespace
-        if asked not in self._suggestions:
+        if asked not in self._suggestions and len(self._suggestions) < _SUGGESTIONS:
             self._suggestions[asked] = self._suggest(reference, namespace)
-        return f"{self.kind} {reference!r} not found in {namespace!r}", self._suggestions[asked]
+        reason = f"{self.kind} {reference!r} not found in {namespace!r}"
+        return reason, self._suggestions.get(asked, "")
 
     def _suggest(self, reference: str, namespace: str) -> str:
         name = reference.partition(".")[0]

@@ -6,10 +6,8 @@ Law: whatever a handler does, the caller gets an answer or a status, and the ser
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -75,6 +73,7 @@ class GrpcioServer:
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._services = ("", *services)
+        self._started = False
         reflected = [*services, health.SERVICE_NAME, reflection.SERVICE_NAME]
         _reflect(reflected, pool, self._server)
 
@@ -120,6 +119,7 @@ class GrpcioServer:
                 "is another process using it? choose another with --address"
             ) from None
         await self._server.start()
+        self._started = True
         return address if target.startswith("unix:") else f"{target.rpartition(':')[0]}:{port}"
 
     async def set_serving(self, serving: bool) -> None:
@@ -130,10 +130,9 @@ class GrpcioServer:
 
     async def drain(self, seconds: float) -> None:
         """Refuse new calls, give those in flight so many *seconds*, then cut them off."""
-        await self.set_serving(False)
-        await self._server.stop(seconds)
-        with suppress(asyncio.CancelledError):
-            await self._server.wait_for_termination()
+        if self._started:  # grpcio never returns from stopping what was not started
+            await self.set_serving(False)
+            await self._server.stop(seconds)
 
 
 def _reflect(services: Sequence[str], pool: DescriptorPool, server: grpc.aio.Server) -> None:

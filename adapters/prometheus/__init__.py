@@ -1,0 +1,210 @@
+"""
+Turn metrics into Prometheus series, and serve them for scraping at ``/metrics``.
+
+    apiVersion: config.istio.io/v1alpha2
+    kind: handler
+    metadata: {name: prometheus, namespace: istio-system}
+    spec:
+      compiledAdapter: prometheus
+      params:
+        address: 127.0.0.1:42422
+        metrics:
+        - name: requests_total
+          instance_name: requestcount.instance.istio-system
+          kind: COUNTER
+          label_names: [source_app, destination_app, response_code]
+        - name: request_duration_seconds
+          instance_name: requestduration.instance.istio-system
+          kind: DISTRIBUTION
+          label_names: [destination_app]
+          buckets: {explicit_buckets: {bounds: [0.01, 0.1, 1, 10]}}
+        metrics_expiration_policy: {metrics_expiry_duration: 10m}
+
+The handler fails to validate where labels and dimensions of a metric differ. A value that a
+metric can't take costs that one observation. A series survives a reload as long as its metric
+is defined alike; a metric that no handler defines any more disappears.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from operator import itemgetter
+from typing import Any
+
+from adapters.prometheus.config import (
+    MetricInfo,
+    PrometheusConfig,
+    define,
+    find_problems,
+    sanitized,
+)
+from adapters.prometheus.exporter import Exporter, serving
+from adapters.prometheus.series import Family
+from mixer.adapter import (
+    Adapter,
+    Duration,
+    Env,
+    FieldProblem,
+    Metric,
+    Reports,
+    Shape,
+    Value,
+    ValueType,
+    hookimpl,
+    text,
+)
+
+_NUMBERS: dict[type, Callable[[Any], float]] = {
+    int: int,
+    float: float,
+    str: float,
+    Duration: lambda value: value / 1e9,
+}
+_NO_KEY = frozenset({ValueType.DOUBLE, ValueType.STRING_MAP, ValueType.UNSPECIFIED})
+"""Dimensions whose values can't be told apart by ``==``, or can't be hashed."""
+
+
+class Feed:
+    """The way of one instance's values into a metric."""
+
+    __slots__ = ("_direct", "_pick", "family", "known")
+
+    def __init__(self, family: Family, dimensions: Sequence[str], *, direct: bool) -> None:
+        self.family = family
+        self.known = family.lookup()
+        self._pick = _picker(sorted(dimensions, key=sanitized))
+        self._direct = direct
+
+    def record(self, metric: Metric, now: float) -> None:
+        """Count one observation; raise ValueError if the metric can't take it."""
+        value = metric.value
+        try:
+            number = _NUMBERS[type(value)](value)
+        except (KeyError, ValueError):
+            raise ValueError(f"{text(value)!r} is no number") from None
+        values = self._pick(metric.dimensions)
+        # Fast path: equal raw values are equal labels, which saves turning 20 values into text.
+        series = self.known.get(values) if self._direct else None
+        if series is None:
+            series = self.family.series(tuple(map(text, values)))
+            if self._direct:
+                self.known[values] = series
+        series.add(number)
+        series.touched = now
+
+
+class Prometheus(Adapter[PrometheusConfig], Reports[Metric], name="prometheus"):
+    """Keeps a series for each distinct tuple of dimensions, and serves all of them."""
+
+    def __init__(self, config: PrometheusConfig, env: Env) -> None:
+        super().__init__(config, env)
+        self._exporter: Exporter | None = None
+        self._families: list[Family] = []
+        self._feeds: dict[str, list[Feed]] = {}
+        self._expiring: asyncio.Task[None] | None = None
+
+    @classmethod
+    def problems(cls, config: PrometheusConfig, shapes: Sequence[Shape]) -> Iterable[FieldProblem]:
+        return find_problems(config, shapes)
+
+    @property
+    def port(self) -> int:
+        """The port of ``/metrics``; 0 while the handler is closed."""
+        return self._exporter.port if self._exporter else 0
+
+    async def open(self) -> None:
+        """
+        Join the process's listener at the address, or start it, and claim the metrics.
+
+        Raises OSError if the address can't be had, ValueError if another handler has a metric of
+        the same name and another definition.
+        """
+        address = self.config.address
+        exporter: Exporter = self.env.shared(f"prometheus at {address}", serving(address))
+        self._families = exporter.claim(list(map(define, self.config.metrics)), self.env.name)
+        self._exporter = exporter
+        for info, family in zip(self.config.metrics, self._families, strict=True):
+            for name, feed in _feeds(info, family, self.env.shapes):
+                self._feeds.setdefault(name, []).append(feed)
+        if policy := self.config.metrics_expiration_policy:
+            lifetime = policy.metrics_expiry_duration.seconds
+            interval = policy.expiry_check_interval_duration.seconds or lifetime / 2
+            self._expiring = asyncio.create_task(self._expire_every(interval))
+
+    def report(self, batch: Sequence[Metric], /) -> None:
+        """Count all of *batch* that can be counted; then raise ValueError about the rest."""
+        now = self.env.clock()
+        feeds = self._feeds
+        failures: dict[str, None] = {}
+        for metric in batch:
+            found = feeds.get(metric.name)
+            if found is None:
+                reason = f"could not find metric info from adapter config for {metric.name}"
+                failures[reason] = None
+                continue
+            for feed in found:
+                try:
+                    feed.record(metric, now)
+                except ValueError as error:
+                    failures[f"{metric.name}: {error}"] = None
+        if failures:
+            raise ValueError("; ".join(failures))
+
+    def expire(self) -> None:
+        """Remove the series that were not updated for the time the policy gives them."""
+        if policy := self.config.metrics_expiration_policy:
+            before = self.env.clock() - policy.metrics_expiry_duration.seconds
+            for family in self._families:
+                family.expire(before)
+
+    async def close(self) -> None:
+        if self._expiring:
+            self._expiring.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._expiring
+            self._expiring = None
+        for feed in (feed for feeds in self._feeds.values() for feed in feeds):
+            feed.family.forget(feed.known)
+        self._feeds = {}
+        if self._exporter:
+            self._exporter.release(self._families, self.env.name)
+            self._exporter = None
+
+    async def _expire_every(self, seconds: float) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            self.expire()
+
+
+def _feeds(info: MetricInfo, family: Family, shapes: Sequence[Shape]) -> Iterable[tuple[str, Feed]]:
+    routed = [shape for shape in shapes if shape.answers_to(info.instance_name)]
+    for shape in routed:
+        names = shape.keys("dimensions")
+        types = {shape.types[f"dimensions.{name}"] for name in names}
+        yield shape.name, Feed(family, names, direct=types.isdisjoint(_NO_KEY))
+    if not routed:
+        yield info.instance_name, Feed(family, info.label_names, direct=False)
+
+
+def _picker(names: Sequence[str]) -> Callable[[Mapping[str, Value]], tuple[Value, ...]]:
+    """A function that reads dimensions in this order; it raises ValueError if they differ."""
+    count = len(names)
+    pick = itemgetter(*names) if count > 1 else lambda found: tuple(found[name] for name in names)
+
+    def picked(dimensions: Mapping[str, Value]) -> tuple[Value, ...]:
+        try:
+            values: tuple[Value, ...] = pick(dimensions)
+        except KeyError as missing:
+            raise ValueError(f"dimension {missing} is missing") from None
+        if len(dimensions) != count:
+            raise ValueError(f"dimensions {sorted(dimensions)} are not labels {sorted(names)}")
+        return values
+
+    return picked
+
+
+@hookimpl
+def mixer_adapters() -> list[type[Prometheus]]:
+    return [Prometheus]

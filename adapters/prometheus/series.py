@@ -1,0 +1,172 @@
+"""
+The series of one metric: cells that reports change and scrapes read.
+
+Law: only the event loop changes a cell; a scrape, in its own thread, copies it in one step that
+the interpreter does not interrupt.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
+
+from adapters.prometheus.config import Definition, Kind
+
+_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
+_INFINITE = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
+
+
+class Series(ABC):
+    """What is known of one tuple of label values."""
+
+    __slots__ = ("labels", "touched")
+
+    def __init__(self, labels: str) -> None:
+        self.labels = labels
+        """Label pairs as a scrape prints them, without braces; made once for all scrapes."""
+
+        self.touched = 0.0
+        """When the series was last updated, in seconds of the handler's clock."""
+
+    @abstractmethod
+    def add(self, value: float) -> None:
+        """Take in one *value*; raise ValueError if this kind of metric can't."""
+
+    @abstractmethod
+    def lines(self, name: str) -> Iterator[str]:
+        """The samples as lines of text."""
+
+
+class Gauge(Series):
+    """A series that shows the last value."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, labels: str) -> None:
+        super().__init__(labels)
+        self.value: float = 0
+
+    def add(self, value: float) -> None:
+        self.value = value
+
+    def lines(self, name: str) -> Iterator[str]:
+        yield f"{name}{{{self.labels}}} {number(self.value)}\n"
+
+
+class Counter(Gauge):
+    """A series that only goes up."""
+
+    __slots__ = ()
+
+    def add(self, value: float) -> None:
+        if not value >= 0:
+            raise ValueError(f"a counter can't be increased by {value}")
+        self.value += value
+
+
+class Histogram(Series):
+    """A series that counts values in buckets."""
+
+    __slots__ = ("_bounds", "_cells", "_marks")
+
+    def __init__(self, labels: str, bounds: Sequence[float], marks: Sequence[str]) -> None:
+        super().__init__(labels)
+        self._bounds = bounds
+        self._marks = marks
+        self._cells: list[float] = [0] * (len(bounds) + 2)
+        """Values per bucket, those above all bounds, and the sum: in one list, to be copied."""
+
+    def add(self, value: float) -> None:
+        if value != value:
+            raise ValueError("a distribution can't count NaN")
+        self._cells[bisect_left(self._bounds, value)] += 1
+        self._cells[-1] += value
+
+    def lines(self, name: str) -> Iterator[str]:
+        *buckets, total = self._cells.copy()
+        start = f"{name}_bucket{{{self.labels}{',' if self.labels else ''}le="
+        for mark, seen in zip(self._marks, accumulate(buckets), strict=True):
+            yield f'{start}"{mark}"}} {seen}\n'
+        yield f"{name}_sum{{{self.labels}}} {number(total)}\n"
+        yield f"{name}_count{{{self.labels}}} {sum(buckets)}\n"
+
+
+class Family:
+    """A metric: its definition, its series, and the handlers that feed it."""
+
+    def __init__(self, definition: Definition) -> None:
+        self.definition = definition
+        self.owners: list[str] = []
+        """Names of the handlers that feed it, once for each claim."""
+
+        self._series: dict[tuple[str, ...], Series] = {}
+        self._lookups: list[dict[tuple[object, ...], Series]] = []
+        self._make = _maker(definition)
+
+    def lookup(self) -> dict[tuple[object, ...], Series]:
+        """Make a short cut to the series, which is emptied when series expire."""
+        made: dict[tuple[object, ...], Series] = {}
+        self._lookups.append(made)
+        return made
+
+    def forget(self, lookup: dict[tuple[object, ...], Series]) -> None:
+        """Take back what `lookup` made."""
+        self._lookups = [kept for kept in self._lookups if kept is not lookup]
+
+    def series(self, values: tuple[str, ...]) -> Series:
+        """The series of these label *values*, given in the order of the labels."""
+        found = self._series.get(values)
+        if found is None:
+            pairs = zip(self.definition.labels, values, strict=True)
+            labels = ",".join(f'{label}="{value.translate(_ESCAPES)}"' for label, value in pairs)
+            found = self._series[values] = self._make(labels)
+        return found
+
+    def expire(self, before: float) -> None:
+        """Remove the series last updated *before* that time."""
+        expired = [key for key, series in self._series.items() if series.touched < before]
+        for key in expired:
+            del self._series[key]
+        if expired:
+            for lookup in self._lookups:
+                lookup.clear()
+
+    def lines(self) -> Iterator[str]:
+        """The metric as lines of text; nothing while it has no series."""
+        present = list(self._series.values())
+        if present:
+            name, help_text = self.definition.name, self.definition.help
+            escaped = help_text.replace("\\", r"\\").replace("\n", r"\n")
+            yield f"# HELP {name} {escaped}\n"
+            yield f"# TYPE {name} {_TYPES[self.definition.kind]}\n"
+            for series in present:
+                yield from series.lines(name)
+
+
+_TYPES = {Kind.GAUGE: "gauge", Kind.COUNTER: "counter", Kind.DISTRIBUTION: "histogram"}
+
+
+def number(value: float) -> str:
+    """*value* as the text format has it."""
+    shown = str(value)
+    return _INFINITE.get(shown, shown)
+
+
+def mark(bound: float) -> str:
+    """*bound* as the value of an ``le`` label: as Go prints it, so that queries go on working."""
+    return next(
+        shown for digits in range(6, 18) if float(shown := format(bound, f".{digits}g")) == bound
+    )
+
+
+def _maker(definition: Definition) -> Callable[[str], Series]:
+    match definition.kind:
+        case Kind.COUNTER:
+            return Counter
+        case Kind.DISTRIBUTION:
+            marks = (*map(mark, definition.bounds), "+Inf")
+            return lambda labels: Histogram(labels, definition.bounds, marks)
+        case _:
+            return Gauge
