@@ -118,13 +118,9 @@ class _Builder:
                 return False
             if kind not in CORE:
                 reason = f"{OURS} has no kind {kind!r}"
-                as_adapter = kind in self._catalogue.adapters
-                ours = (
-                    f"handler with adapter: {kind}"
-                    if as_adapter
-                    else f"instance with template: {kind}"
-                )
-                hint = f"use kind: {ours}, or apiVersion: {ISTIO}"
+                adapter = kind in self._catalogue.adapters
+                words = "handler with adapter" if adapter else "instance with template"
+                hint = f"use kind: {words}: {kind}, or apiVersion: {ISTIO}"
                 findings.error(reason, place, "kind", hint)
                 return False
         elif version != ISTIO:

@@ -38,10 +38,8 @@ def _out_of_process(
         reason = "a compiled adapter has no connection; it is ignored"
         findings.warn(reason, place, "spec.connection", "remove it")
     elif said.adapter or said.connection:
-        known = said.adapter in catalogue.adapters
-        hint = f"for the built-in one, write compiledAdapter: {said.adapter}" if known else (
-            "use a built-in adapter, with compiledAdapter: NAME"
-        )  # fmt: skip
+        name = said.adapter if said.adapter in catalogue.adapters else "NAME"
+        hint = f"for a built-in adapter, write compiledAdapter: {name}"
         reason = "out-of-process adapters are not supported yet"
         findings.error(reason, locate(resource.spec, "adapter"), "spec.adapter", hint)
     else:

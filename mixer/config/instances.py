@@ -26,10 +26,8 @@ def declared(
     if said is None:
         return None
     if not resource.ours and not said.compiled_template and said.template:
-        known = said.template in catalogue.templates
-        hint = f"for the built-in one, write compiledTemplate: {said.template}" if known else (
-            "use a built-in template, with compiledTemplate: NAME"
-        )  # fmt: skip
+        name = said.template if said.template in catalogue.templates else "NAME"
+        hint = f"for a built-in template, write compiledTemplate: {name}"
         reason = "templates of out-of-process adapters are not supported yet"
         findings.error(reason, locate(resource.spec, "template"), "spec.template", hint)
         return None
