@@ -15,7 +15,6 @@ import pytest
 import structlog
 import yaml
 from _pytest.mark import ParameterSet
-from mixer.telemetry.metrics import Metrics
 from msgspec import Meta
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -28,6 +27,7 @@ from mixer.dispatch.check import check
 from mixer.dispatch.report import report
 from mixer.errors import RpcError
 from mixer.runtime import Options, Runtime, Snapshot
+from mixer.telemetry.metrics import Metrics
 
 CASES = Path(__file__).parent / "cases"
 CONFIG = Path(__file__).parents[1] / "config"
@@ -236,7 +236,7 @@ def cases() -> Iterator[ParameterSet]:
             yield pytest.param(read, case, id=f"{file.stem}: {case.name}")
 
 
-@pytest.mark.parametrize(("given", "case"), cases())
+@pytest.mark.parametrize(("given", "case"), list(cases()))
 async def test_case(given: Cases, case: Case, tmp_path: Path, capfd: Stdout) -> None:
     inline = tmp_path / "inline.yaml"
     inline.write_text(given.inline)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from mixer.adapter.catalogue import Catalogue
-from mixer.config import load, parse
+from mixer.config import describe, load, parse
 from mixer.config.convert import convert
 from mixer.config.findings import Findings
 from mixer.config.model import Handler
@@ -34,7 +34,9 @@ class Options:
     def applied(self, handler: Handler) -> Handler:
         """*handler* with the defaults of its adapter put in."""
         given = self.adapter_defaults.get(handler.adapter.name, {})
-        built_in = {one.name: one.default for one in msgspec.structs.fields(handler.params)}
+        built_in = {
+            one.name: describe.default(one) for one in msgspec.structs.fields(type(handler.params))
+        }
         changes = {
             name: value
             for name, value in given.items()

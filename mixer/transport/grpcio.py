@@ -6,7 +6,7 @@ Law: whatever a handler does, the caller gets an answer or a status, and the ser
 
 from __future__ import annotations
 
-import os
+import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +109,7 @@ class GrpcioServer:
         """
         target = _target(address)
         try:
+            _try_bind(target)
             if tls is None:
                 port = self._server.add_insecure_port(target)
             else:
@@ -178,6 +179,18 @@ def _target(address: str) -> str:
     return f"{host or '0.0.0.0'}:{port}"
 
 
+def _try_bind(target: str) -> None:
+    """Raise OSError where a TCP address can't be had; grpcio would also print to stderr."""
+    host, _, port = target.rpartition(":")
+    if target.startswith("unix:"):
+        return
+    found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+    family, kind, protocol, _, bound = found[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(bound)
+
+
 def _credentials(tls: Tls) -> grpc.ServerCredentials:
     try:
         pair = (tls.key.read_bytes(), tls.certificate.read_bytes())
@@ -188,8 +201,9 @@ def _credentials(tls: Tls) -> grpc.ServerCredentials:
 
 
 def _reason(error: Exception) -> str:
-    errno = getattr(error, "errno", None)
-    return os.strerror(errno) if errno else str(error).splitlines()[0]
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error).splitlines()[0]
 
 
 __all__ = ["Code", "GrpcioServer", "Handler", "Limits", "Tls"]
