@@ -59,6 +59,8 @@ docs: $(DEV)
 	$(BIN)/mixs schema > $(VENV)/schema.json
 	mv $(VENV)/schema.json config/schema.json
 	$(BIN)/mixs collateral docs/reference
+	$(BIN)/python -m tests.test_cases > $(VENV)/schema.json
+	mv $(VENV)/schema.json tests/cases/schema.json
 
 bench: $(DEV)
 	$(BIN)/python -m bench $(if $(filter write,$(BASELINE)),--write-baseline)
