@@ -99,13 +99,8 @@ def _duration(node: Node, path: str, findings: Findings) -> Any:
 
 
 def expression(node: Node, path: str, findings: Findings) -> Any:
-    """
-    Read an expression as text.
-
-    A bare boolean is the expression it looks like, as for ``match: true``; a bare number is
-    refused, as proto's JSON does.
-    """
-    if isinstance(node, Scalar) and isinstance(node.value, str | bool) and not node.doubtful:
+    """Read an expression as text; a bare number or boolean is refused, as proto's JSON does."""
+    if isinstance(node, Scalar) and isinstance(node.value, str) and not node.doubtful:
         return Text(node.text, node.place, path, node.inline)
     return mismatch(node, "an expression", path, findings, _quoted(node))
 

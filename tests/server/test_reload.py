@@ -13,7 +13,7 @@ apiVersion: meshmixer.io/v1
 kind: rule
 metadata: {{name: gate, namespace: default}}
 spec:
-  match: {match}
+  match: '{match}'
   actions:
   - handler: {{adapter: denier, params: {{status: {{code: 7, message: {message}}}}}}}
     instances: [{{template: checknothing}}]
