@@ -41,7 +41,7 @@ from adapters.prometheus.config import (
     sanitized,
 )
 from adapters.prometheus.exporter import Exporter, serving
-from adapters.prometheus.series import Family
+from adapters.prometheus.series import Family, Series
 from mixer.adapter import (
     Adapter,
     Duration,
@@ -69,13 +69,14 @@ _NO_KEY = frozenset({ValueType.DOUBLE, ValueType.STRING_MAP, ValueType.UNSPECIFI
 class Feed:
     """The way of one instance's values into a metric."""
 
-    __slots__ = ("_direct", "_pick", "family", "known")
+    __slots__ = ("_pick", "family", "known")
 
     def __init__(self, family: Family, dimensions: Sequence[str], *, direct: bool) -> None:
         self.family = family
         self.known = family.lookup()
-        self._pick = _picker(sorted(dimensions, key=sanitized))
-        self._direct = direct
+        """Series by raw values if *direct*, else by their text."""
+
+        self._pick = _picker(sorted(dimensions, key=sanitized), direct)
 
     def record(self, metric: Metric, now: float) -> None:
         """Count one observation; raise ValueError if the metric can't take it."""
@@ -84,15 +85,25 @@ class Feed:
             number = _NUMBERS[type(value)](value)
         except (KeyError, ValueError):
             raise ValueError(f"{text(value)!r} is no number") from None
-        values = self._pick(metric.dimensions)
+        try:
+            values = self._pick(metric.dimensions)
+        except KeyError as missing:
+            raise ValueError(f"dimension {missing} is missing") from None
         # Fast path: equal raw values are equal labels, which saves turning 20 values into text.
-        series = self.known.get(values) if self._direct else None
+        series = self.known.get(values)
         if series is None:
-            series = self.family.series(tuple(map(text, values)))
-            if self._direct:
-                self.known[values] = series
+            series = self._find(values, metric.dimensions)
         series.add(number)
         series.touched = now
+
+    def _find(self, values: tuple[Value, ...], dimensions: Mapping[str, Value]) -> Series:
+        if len(values) != len(dimensions):
+            raise ValueError(
+                f"dimensions {sorted(dimensions)} are not "
+                f"the labels {list(self.family.definition.labels)}"
+            )
+        found = self.known[values] = self.family.series(tuple(map(text, values)))
+        return found
 
 
 class Prometheus(Adapter[PrometheusConfig], Reports[Metric], name="prometheus"):
@@ -188,21 +199,15 @@ def _feeds(info: MetricInfo, family: Family, shapes: Sequence[Shape]) -> Iterabl
         yield info.instance_name, Feed(family, info.label_names, direct=False)
 
 
-def _picker(names: Sequence[str]) -> Callable[[Mapping[str, Value]], tuple[Value, ...]]:
-    """A function that reads dimensions in this order; it raises ValueError if they differ."""
-    count = len(names)
-    pick = itemgetter(*names) if count > 1 else lambda found: tuple(found[name] for name in names)
-
-    def picked(dimensions: Mapping[str, Value]) -> tuple[Value, ...]:
-        try:
-            values: tuple[Value, ...] = pick(dimensions)
-        except KeyError as missing:
-            raise ValueError(f"dimension {missing} is missing") from None
-        if len(dimensions) != count:
-            raise ValueError(f"dimensions {sorted(dimensions)} are not labels {sorted(names)}")
-        return values
-
-    return picked
+def _picker(
+    names: Sequence[str], direct: bool
+) -> Callable[[Mapping[str, Value]], tuple[Value, ...]]:
+    """A function that reads dimensions in this order, as text unless *direct*."""
+    if not direct:
+        return lambda dimensions: tuple([text(dimensions[name]) for name in names])
+    if len(names) < 2:
+        return lambda dimensions: tuple([dimensions[name] for name in names])
+    return itemgetter(*names)
 
 
 @hookimpl

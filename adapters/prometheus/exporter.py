@@ -54,8 +54,7 @@ class Exporter:
     def text(self) -> bytes:
         """All metrics in the text format, sorted by name."""
         families = self._families
-        lines = (line for name in sorted(families) for line in families[name][-1].lines())
-        return "".join(lines).encode()
+        return "".join([families[name][-1].text() for name in sorted(families)]).encode()
 
     def _refuse_conflict(self, definition: Definition, owner: str) -> None:
         for family in (held for families in self._families.values() for held in families):

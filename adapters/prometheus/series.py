@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 
 from adapters.prometheus.config import Definition, Kind
@@ -35,7 +35,7 @@ class Series(ABC):
         """Take in one *value*; raise ValueError if this kind of metric can't."""
 
     @abstractmethod
-    def lines(self, name: str) -> Iterator[str]:
+    def text(self, name: str) -> str:
         """The samples as lines of text."""
 
 
@@ -51,8 +51,8 @@ class Gauge(Series):
     def add(self, value: float) -> None:
         self.value = value
 
-    def lines(self, name: str) -> Iterator[str]:
-        yield f"{name}{{{self.labels}}} {number(self.value)}\n"
+    def text(self, name: str) -> str:
+        return f"{name}{{{self.labels}}} {number(self.value)}\n"
 
 
 class Counter(Gauge):
@@ -84,13 +84,16 @@ class Histogram(Series):
         self._cells[bisect_left(self._bounds, value)] += 1
         self._cells[-1] += value
 
-    def lines(self, name: str) -> Iterator[str]:
+    def text(self, name: str) -> str:
         *buckets, total = self._cells.copy()
         start = f"{name}_bucket{{{self.labels}{',' if self.labels else ''}le="
-        for mark, seen in zip(self._marks, accumulate(buckets), strict=True):
-            yield f'{start}"{mark}"}} {seen}\n'
-        yield f"{name}_sum{{{self.labels}}} {number(total)}\n"
-        yield f"{name}_count{{{self.labels}}} {sum(buckets)}\n"
+        lines = [
+            f'{start}"{mark}"}} {seen}\n'
+            for mark, seen in zip(self._marks, accumulate(buckets), strict=True)
+        ]
+        lines.append(f"{name}_sum{{{self.labels}}} {number(total)}\n")
+        lines.append(f"{name}_count{{{self.labels}}} {sum(buckets)}\n")
+        return "".join(lines)
 
 
 class Family:
@@ -133,16 +136,15 @@ class Family:
             for lookup in self._lookups:
                 lookup.clear()
 
-    def lines(self) -> Iterator[str]:
-        """The metric as lines of text; nothing while it has no series."""
+    def text(self) -> str:
+        """The metric as lines of text; empty while it has no series."""
         present = list(self._series.values())
-        if present:
-            name, help_text = self.definition.name, self.definition.help
-            escaped = help_text.replace("\\", r"\\").replace("\n", r"\n")
-            yield f"# HELP {name} {escaped}\n"
-            yield f"# TYPE {name} {_TYPES[self.definition.kind]}\n"
-            for series in present:
-                yield from series.lines(name)
+        if not present:
+            return ""
+        name, about = self.definition.name, self.definition.help
+        about = about.replace("\\", r"\\").replace("\n", r"\n")
+        head = f"# HELP {name} {about}\n# TYPE {name} {_TYPES[self.definition.kind]}\n"
+        return head + "".join([series.text(name) for series in present])
 
 
 _TYPES = {Kind.GAUGE: "gauge", Kind.COUNTER: "counter", Kind.DISTRIBUTION: "histogram"}
