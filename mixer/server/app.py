@@ -88,9 +88,9 @@ class _Server:
         )
         tasks: list[asyncio.Task[None]] = []
         try:
-            address = await self._grpc.listen(self._settings.address, self._settings.tls)
+            address = self._grpc.bind(self._settings.address, self._settings.tls)
             await self._runtime.start()
-            await self._grpc.set_serving(True)
+            await self._grpc.start()
             self._serving = True
             tasks += self._background()
             self._log.info(

@@ -100,9 +100,9 @@ class GrpcioServer:
 
         return guarded
 
-    async def listen(self, address: str, tls: Tls | None = None) -> str:
+    def bind(self, address: str, tls: Tls | None = None) -> str:
         """
-        Listen on ``tcp://HOST:PORT`` or ``unix:///PATH`` and serve; return the address in use.
+        Take ``tcp://HOST:PORT`` or ``unix:///PATH``; return the address in use.
 
         Port 0 takes a free one; an existing socket file is removed. Raises StartError where the
         address can't be had.
@@ -119,9 +119,13 @@ class GrpcioServer:
                 f"can't listen on {address}: {_reason(error)}; "
                 "is another process using it? choose another with --address"
             ) from None
+        return address if target.startswith("unix:") else f"{target.rpartition(':')[0]}:{port}"
+
+    async def start(self) -> None:
+        """Answer calls; until now they have waited at the door."""
         await self._server.start()
         self._started = True
-        return address if target.startswith("unix:") else f"{target.rpartition(':')[0]}:{port}"
+        await self.set_serving(True)
 
     async def set_serving(self, serving: bool) -> None:
         """Say whether calls are welcome, to whoever asks or watches the health service."""
