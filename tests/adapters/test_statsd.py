@@ -124,7 +124,7 @@ async def test_a_wrong_config_is_refused(given: StatsdConfig, part: str) -> None
 
 
 async def test_a_value_of_a_wrong_type_is_refused(daemon: socket.socket) -> None:
-    with pytest.raises(Rejected, match="a COUNTER takes INT64, and .* has STRING"):
+    with pytest.raises(Rejected, match=r"a COUNTER takes INT64, and .* has STRING"):
         async with running(Statsd, config(daemon, Kind.COUNTER), shapes=[shape(ValueType.STRING)]):
             pass
 
