@@ -24,7 +24,7 @@ class Faults:
 
     def add(self, route: Route, outcome: OnError, message: str) -> None:
         """Count a fault of *route* and keep its *message* as *outcome* says."""
-        route.observer.fault(outcome)
+        route.observer.fault(outcome, message)
         if route.mode is Mode.SHADOW:
             return
         if outcome is OnError.FAIL:
@@ -47,7 +47,7 @@ def matching(
             if matches(route, read):
                 yield route, read
         except EvaluationError as error:
-            route.observer.match_failed()
+            route.observer.match_failed(str(error))
             faults.add(route, route.on_match_error, str(error))
 
 

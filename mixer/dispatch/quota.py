@@ -25,7 +25,7 @@ async def allocate(
     """
     wanted = name.casefold()
     if wanted not in routes.quotas:
-        routes.observer.unknown_quota()
+        routes.observer.unknown_quota(name)
         granted = 0 if routes.deny_unknown_quota else args.amount
         return QuotaAnswer(granted, FREE_SECONDS if granted else 0.0, bag.references)
     args = QuotaArgs(

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from structlog.typing import FilteringBoundLogger
+
 from mixer.adapter.base import waits
 from mixer.adapter.results import Grant, Verdict
 from mixer.adapter.template import Output, Variety
@@ -14,6 +16,7 @@ from mixer.instances.compile import Builder
 from mixer.rules.compile import Compiled, CompiledRule
 from mixer.rules.routes import Call, Route, Routes
 from mixer.runtime.handlers import OpenHandler
+from mixer.runtime.observe import RoutesObserver, RuleObserver
 from mixer.telemetry.metrics import Metrics
 
 EXPECTS: dict[str, type] = {
@@ -44,9 +47,10 @@ def link(
     default_namespace: str,
     deny_unknown_quota: bool,
     metrics: Metrics,
+    log: FilteringBoundLogger,
 ) -> Linked:
     """Make the routes of *compiled* over *handlers*."""
-    linker = _Linker(handlers, metrics)
+    linker = _Linker(handlers, metrics, log)
     ordered: dict[Variety, list[tuple[str, int, Route]]] = {variety: [] for variety in Variety}
     for rule in compiled.rules:
         for variety, route in linker.routes(rule):
@@ -65,7 +69,8 @@ def link(
         )
         for variety, found in ordered.items()
     }
-    routes = Routes(default_namespace, metrics.routes(), table, quotas, deny_unknown_quota)
+    observer = RoutesObserver(metrics.routes(), log)
+    routes = Routes(default_namespace, observer, table, quotas, deny_unknown_quota)
     return Linked(routes, linker.unsatisfied, destinations)
 
 
@@ -79,9 +84,12 @@ def _scope(found: list[tuple[str, int, Route]], namespace: str, default: str) ->
 class _Linker:
     """Makes routes, and counts what is missing."""
 
-    def __init__(self, handlers: Mapping[Key, OpenHandler], metrics: Metrics) -> None:
+    def __init__(
+        self, handlers: Mapping[Key, OpenHandler], metrics: Metrics, log: FilteringBoundLogger
+    ) -> None:
         self._handlers = handlers
         self._metrics = metrics
+        self._log = log
         self.unsatisfied = 0
 
     def routes(self, rule: CompiledRule) -> list[tuple[Variety, Route]]:
@@ -97,12 +105,13 @@ class _Linker:
                     calls.setdefault(variety, []).append(call)
         if rule.request_headers or rule.response_headers:
             calls.setdefault(Variety.CHECK, [])
-        observer = self._metrics.rule(f"{rule.rule.key.name}.{rule.rule.key.namespace}")
+        name = f"{rule.rule.key.name}.{rule.rule.key.namespace}"
+        observer = RuleObserver(name, self._metrics.rule(name), self._log)
         found = []
         for variety, made in calls.items():
             heads = variety is Variety.CHECK
             route = Route(
-                name=f"{rule.rule.key.name}.{rule.rule.key.namespace}",
+                name=name,
                 match=rule.match,
                 samplers=rule.samplers,
                 calls=tuple(made),

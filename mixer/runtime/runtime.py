@@ -136,6 +136,7 @@ class Runtime:
             self._options.default_namespace,
             self._options.deny_unknown_quota,
             self._metrics,
+            self._log,
         )
         number = old.id + 1 if old else 1
         self.snapshot = Snapshot(number, planned, linked.routes, turnover.handlers)

@@ -40,8 +40,11 @@ spec:
 class Mixer:
     """A configuration in force."""
 
-    def __init__(self, runtime: Runtime, metrics: Metrics) -> None:
+    def __init__(
+        self, runtime: Runtime, metrics: Metrics, log: structlog.testing.CapturingLogger
+    ) -> None:
         self.runtime = runtime
+        self.log = log
         self._metrics = metrics
 
     async def check(
@@ -90,6 +93,6 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             assert runtime.snapshot is not None
             problems = list(map(str, runtime.snapshot.plan.problems))
             assert problems == []
-            return Mixer(runtime, metrics)
+            return Mixer(runtime, metrics, log)
 
         yield started

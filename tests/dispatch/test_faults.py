@@ -248,3 +248,28 @@ async def test_telemetry_that_may_be_skipped_does_not_fail_the_report(start: Sta
     mixer = await start(REPORT.format(word="skip", adapter="raises"), *BROKEN)
     await mixer.report({"source.user": "ann"})
     assert mixer.metric("mixer_rule_faults_total", rule="bad.istio-system", outcome="skip") == 1
+
+
+async def test_the_log_tells_of_a_fault_the_first_tenth_and_hundredth_time(start: Start) -> None:
+    mixer = await start(ISTIO.format(adapter="raises", match="source.user == 'x'"), *BROKEN)
+    for _ in range(120):
+        await mixer.check()
+    told = [call.kwargs for call in mixer.log.calls if "match" in call.kwargs.get("event", "")]
+    assert [line["times"] for line in told] == [1, 10, 100]
+    assert told[0]["reason"] == ("rule r.istio-system: match failed: lookup failed: 'source.user'")
+
+
+async def test_an_unknown_quota_is_granted_counted_and_warned_of_once(start: Start) -> None:
+    mixer = await start("")
+    for _ in range(3):
+        answer = await mixer.check(quotas={"nobody": QuotaArgs(7)})
+        assert (answer.quotas["nobody"].granted, answer.quotas["nobody"].valid_for) == (7, 60)
+    assert mixer.metric("mixer_quota_unknown_total") == 3
+    told = [call.kwargs for call in mixer.log.calls if call.kwargs.get("quota") == "nobody"]
+    assert len(told) == 1
+
+
+async def test_an_unknown_quota_can_be_refused(start: Start) -> None:
+    mixer = await start("", deny_unknown_quota=True)
+    answer = await mixer.check(quotas={"nobody": QuotaArgs(7)})
+    assert answer.quotas["nobody"].granted == 0
