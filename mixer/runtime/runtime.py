@@ -85,14 +85,11 @@ class Runtime:
     async def reload(self) -> None:
         """Bring the configuration as it is now into force; the old one stays where it can't be."""
         try:
-            documents = await asyncio.to_thread(self._read)
+            await self._apply(await asyncio.to_thread(self._read))
         except StartError as error:
             self._unreadable = str(error)
             self._metrics.reloads("unreadable")
             self._log.error("configuration can't be read; the last one stays", error=str(error))
-            return
-        try:
-            await self._apply(documents)
         except Exception:
             self._metrics.reloads("failed")
             self._log.exception("configuration could not be applied; the last one stays")

@@ -115,10 +115,19 @@ class _Server:
     def _background(self) -> list[asyncio.Task[None]]:
         settings = self._settings
         return [
-            asyncio.create_task(self._runtime.watch(self._stop)),
+            asyncio.create_task(self._follow()),
             asyncio.create_task(probes.keep(settings.liveness, self._alive, self._log)),
             asyncio.create_task(probes.keep(settings.readiness, self._ready, self._log)),
         ]
+
+    async def _follow(self) -> None:
+        """Follow changes of the configuration, whatever befalls the watching itself."""
+        while not self._stop.is_set():
+            try:
+                await self._runtime.watch(self._stop)
+            except Exception:
+                self._log.exception("watching the configuration failed; beginning again")
+                await asyncio.sleep(1)
 
     def _views(self) -> Views:
         return Views(
