@@ -38,7 +38,9 @@ run: $(RUN)
 
 test: $(DEV) lint
 	@tools/install_peers.sh
+	@rm -f .coverage .coverage.*
 	$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --skip-covered --skip-empty
 
 lint: $(DEV)

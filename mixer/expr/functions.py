@@ -9,6 +9,7 @@ from __future__ import annotations
 import email.errors
 import email.headerregistry
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -82,36 +83,33 @@ def parse_duration(text: str) -> Duration:
 
 def dns_name(text: str) -> str:
     """A valid DNS name in its Unicode form; a trailing dot is allowed and kept."""
+    return _labels(text, idna.decode) + ("." if text.endswith(".") else "")
+
+
+def _labels(text: str, convert: Callable[[str], str]) -> str:
+    """All labels of a name by *convert*, without trailing dot."""
     name = text.removesuffix(".")
     if not name or len(name) > MAX_NAME:
         raise ValueError(f"error converting '{text}' to dns name: it must have 1 to 253 characters")
-    return ".".join(_label(label, text, idna.decode) for label in name.split(".")) + (
-        "." if text.endswith(".") else ""
-    )
+    return ".".join(_label(label, text, convert) for label in name.split("."))
 
 
-def _label(label: str, text: str, convert: Any) -> str:
+def _label(label: str, text: str, convert: Callable[[str], str]) -> str:
     """One label by *convert*, with strict rules: letters, digits and inner hyphens, bidi."""
     try:
         if label.isascii() and not label.lower().startswith("xn--"):
             if not re.fullmatch(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)", label) or label[2:4] == "--":
                 raise ValueError("a label has letters, digits and inner hyphens")
             return label
-        checked: str = convert(label.lower() if label.isascii() else label)
+        return convert(label.lower() if label.isascii() else label)
     except (ValueError, UnicodeError) as error:
         raise ValueError(f"error converting '{text}' to dns name: {error}") from None
-    return checked
 
 
 @lru_cache(maxsize=1024)
 def _lookup_name(text: str) -> str:
     """The form in which two DNS names are compared: ASCII, lower case, no trailing dot."""
-    name = dns_name(text).removesuffix(".")
-
-    def encode(label: str) -> str:
-        return idna.encode(label, uts46=True).decode()
-
-    return ".".join(_label(label, text, encode) for label in name.split(".")).lower()
+    return _labels(text, lambda label: idna.encode(label, uts46=True).decode()).lower()
 
 
 def same_dns_name(a: str, b: str) -> bool:
