@@ -17,6 +17,7 @@ from structlog.typing import FilteringBoundLogger
 
 from mixer.adapter.catalogue import Catalogue
 from mixer.config import load, watch
+from mixer.config.files import roots
 from mixer.config.load import Documents
 from mixer.errors import Problem, Severity, StartError
 from mixer.runtime.handlers import Handlers, OpenHandler, Turnover
@@ -66,6 +67,7 @@ class Runtime:
         self._swapped = ""
         self._unreadable = ""
         self._told: frozenset[Problem] = frozenset()
+        self._read_at_start: watch.Stamps = {}
         self.snapshot: Snapshot | None = None
 
     @property
@@ -75,11 +77,12 @@ class Runtime:
 
     async def start(self) -> None:
         """Bring the configuration into force. Raises StartError where it can't be read at all."""
+        self._read_at_start = watch.stamps(roots(self._sources))
         await self._apply(self._read())
 
     async def watch(self, stop: asyncio.Event) -> None:
         """Follow changes of the sources until *stop* is set."""
-        async for _ in watch.changes(self._sources, stop):
+        async for _ in watch.changes(self._sources, stop, known=self._read_at_start):
             await self.reload()
 
     async def reload(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -127,3 +128,28 @@ async def test_a_folder_that_is_gone_has_no_stamps(tmp_path: Path) -> None:
 )
 def test_only_what_may_be_configuration_is_relevant(name: str, expected: bool) -> None:
     assert watch.relevant(Change.modified, f"/etc/mixer/{name}") is expected
+
+
+async def test_an_edit_before_watching_began_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("a: 1\n")
+    known = watch.stamps([tmp_path])
+    save_by_rename(tmp_path)
+    stop = asyncio.Event()
+    told = watch.changes(tmp_path, stop, known=known)
+    async with asyncio.timeout(20):
+        await anext(told)
+    stop.set()
+    assert [_ async for _ in told] == []
+
+
+async def test_an_edit_in_a_folder_that_was_replaced_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "config"
+    folder.mkdir()
+    async with told(folder) as changed:
+        await until(changed, lambda: save_by_rename(folder))
+        shutil.rmtree(folder)
+        folder.mkdir()
+        changed.clear()
+        await until(changed, lambda: save_by_rename(folder))
+        changed.clear()
+        await until(changed, lambda: save_by_rename(folder))
