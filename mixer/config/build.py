@@ -59,6 +59,7 @@ class _Builder:
         self._handlers: Register[Handler] = Register("handler")
         self._instances: Register[Instance] = Register("instance")
         self._rules: list[Rule] = []
+        self._rejected: list[Rule] = []
         self._inline: list[Instance] = []
         by_kind: dict[str, list[Resource]] = {}
         for resource in resources:
@@ -92,6 +93,7 @@ class _Builder:
             tuple(used.values()),
             (*self._instances, *self._inline),
             tuple(ordered),
+            tuple(self._rejected),
         )
 
     def _readers(self) -> Mapping[str, Read]:
@@ -151,10 +153,11 @@ class _Builder:
     def _rule(self, resource: Resource, findings: Findings) -> None:
         unreadable = findings.errors
         lang = self._lang(resource, findings)
-        rule, inline = rules.read(resource, self._declared, lang, findings)
+        read = rules.read(resource, self._declared, lang, findings)
         if not unreadable:
-            self._inline += inline
-            self._rules += [rule] if rule else []
+            self._inline += read.inline
+            if read.rule:
+                (self._rejected if read.broken else self._rules).append(read.rule)
 
     def _lang(self, resource: Resource, findings: Findings) -> Lang:
         """The language of a resource's expressions (spec: config, language selection)."""

@@ -43,6 +43,28 @@ def convert(node: Node, type_: type[S], findings: Findings, field: str = "spec")
     return value if isinstance(value, type_) else None
 
 
+def salvage(node: Node, type_: type[S], field: str = "spec") -> S | None:
+    """
+    Read the fields of *type_* that can be read, for finding what else is wrong; report nothing.
+
+    None where too little is left.
+    """
+    if not isinstance(node, MapNode):
+        return None
+    names, values = spellings(type_), {}
+    types = {one.name: one.type for one in msgspec.structs.fields(type_)}
+    for key, child in node.entries.items():
+        name, findings = names.get(key), Findings("")
+        if name is not None and not is_null(child):
+            value = reader(types[name])(child, f"{field}.{key}", findings)
+            if not findings.errors:
+                values[name] = value
+    try:
+        return type_(**values)
+    except TypeError:
+        return None
+
+
 @cache
 def reader(annotation: Any) -> Reader:
     """

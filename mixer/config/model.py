@@ -202,3 +202,6 @@ class Model:
 
     rules: tuple[Rule, ...]
     """In order of evaluation: priority, then files by name, then documents."""
+
+    rejected: tuple[Rule, ...] = ()
+    """Rules that are wrong in their own words; compiled only to find all that is wrong."""

@@ -136,6 +136,7 @@ def _leaf(node: Node, findings: Findings, path: str, literals: bool) -> Text | N
     """Read one expression; None where it is empty or wrong."""
     if is_null(node):
         return None
+    literals = literals and isinstance(node, Scalar) and not node.doubtful
     if literals and isinstance(node, Scalar) and isinstance(node.value, bool | int | float):
         value = node.value
         text = str(value).lower() if isinstance(value, bool) else repr(value)

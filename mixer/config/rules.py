@@ -10,7 +10,7 @@ from mixer.adapter.catalogue import Catalogue
 from mixer.adapter.template import Variety
 from mixer.answers import HeaderVerb
 from mixer.config import handlers, instances, spec
-from mixer.config.convert import convert, reader
+from mixer.config.convert import convert, reader, salvage
 from mixer.config.findings import Findings
 from mixer.config.leaves import Raw
 from mixer.config.load import OURS, Resource
@@ -46,12 +46,25 @@ class Declared:
     names: Names
 
 
-def read(
-    resource: Resource, declared: Declared, lang: Lang, findings: Findings
-) -> tuple[Rule | None, list[Instance]]:
-    """Read one rule, None where nothing is left of it, and the instances that stand in it."""
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What could be read of a rule."""
+
+    rule: Rule | None
+    """None where nothing is left of it."""
+
+    inline: list[Instance]
+    """The instances that stand in it."""
+
+    broken: bool
+    """True where its own words are wrong: it can be checked further, but not served."""
+
+
+def read(resource: Resource, declared: Declared, lang: Lang, findings: Findings) -> Read:
+    """Read one rule."""
     reading = _Reading(resource, declared, lang, findings)
-    return reading.rule(), reading.inline
+    rule = reading.rule()
+    return Read(rule, reading.inline, reading.broken)
 
 
 class _Reading:
@@ -64,11 +77,15 @@ class _Reading:
         self._lang, self._findings = lang, findings
         self._namespace = resource.key.namespace
         self.inline: list[Instance] = []
+        self.broken = False
 
     def rule(self) -> Rule | None:
         resource = self._resource
         words: type[spec.IstioRule] = spec.Rule if resource.ours else spec.IstioRule
         said = convert(resource.spec, words, self._findings)
+        if said is None:
+            self.broken = True
+            said = salvage(resource.spec, words)
         if said is None:
             return None
         actions = [
@@ -79,12 +96,12 @@ class _Reading:
         request = self._headers(said.request_header_operations, "requestHeaderOperations")
         response = self._headers(said.response_header_operations, "responseHeaderOperations")
         if not (actions or request or response):
-            if not (
+            if not self.broken and not (
                 said.actions or said.request_header_operations or said.response_header_operations
             ):
                 reason = "the rule has no actions and no header operations"
                 self._findings.error(reason, resource.spec.place, "spec.actions")
-            return None
+            self.broken = True
         rule = Rule(
             resource.key,
             said.match,

@@ -65,11 +65,12 @@ def compile_rules(
         if built is not None:
             builders[instance.key] = built
     rules = []
-    for rule in model.rules:
+    rejected = {rule.key for rule in model.rejected}
+    for rule in (*model.rules, *model.rejected):
         compiler = _Compiler(rule, model.vocabulary, builders, clock, dice)
         compiled = compiler.compile()
         problems += compiler.problems + compiler.warnings
-        if compiled is not None and rule.mode is not Mode.OFF:
+        if compiled and rule.mode is not Mode.OFF and rule.key not in rejected:
             rules.append(compiled)
     return Compiled(tuple(rules), _shapes(rules), tuple(problems))
 

@@ -66,7 +66,11 @@ def plan(
         resource.key: resource for resource in serving.resources if str(resource.key) not in errors
     }
     kept = tuple(key for key, resource in good.items() if present.get(key) is not resource)
-    return Plan(model, compiled, tuple(reported), good, kept)
+    return Plan(model, compiled, tuple(sorted(reported, key=_position)), good, kept)
+
+
+def _position(problem: Problem) -> tuple[str, int, int]:
+    return problem.place.file, problem.place.line, problem.place.column
 
 
 def _compile(

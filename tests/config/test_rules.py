@@ -299,3 +299,26 @@ def test_rules_come_by_priority_and_then_in_order(built: Any) -> None:
         DECLARED + "".join(ours(f"{spec}{number}", name) for name, number in priorities.items())
     )
     assert [found.key.name for found in model.rules] == ["b", "c", "a", "d"]
+
+
+def test_all_that_is_wrong_with_a_rule_is_told_at_once(built: Any) -> None:
+    text = """
+apiVersion: meshmixer.io/v1
+kind: rule
+metadata: {name: r}
+spec:
+  mode: shadwo
+  priority: high
+  actions:
+  - handler: {adapter: nobody}
+    instances: [{template: quota, params: {dimensions: {a: 012}}}]
+"""
+    model, problems = built(text)
+    assert model.rules == ()
+    assert [rule.key.name for rule in model.rejected] == ["r"]
+    assert [problem.field for problem in problems] == [
+        "spec.mode",
+        "spec.priority",
+        "spec.actions[0].handler.adapter",
+        "spec.actions[0].instances[0].params.dimensions.a",
+    ]
