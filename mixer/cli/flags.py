@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from attributes import Duration
 
@@ -31,6 +31,16 @@ class Flag:
         return self.name.replace("-", "_")
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser that says in one line what is wrong, and takes no abbreviations, as Go's does."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
 def truth(text: str) -> bool:
     """A boolean as Go's flags take it."""
     if text in ("1", "t", "T", "true", "TRUE", "True"):
@@ -44,7 +54,7 @@ def whole(least: int, most: int = 2**31 - 1) -> Callable[[str], int]:
     """A reader of whole numbers from *least* to *most*."""
 
     def read(text: str) -> int:
-        if text.lstrip("-").isdecimal() and least <= int(text) <= most:
+        if text.removeprefix("-").isdecimal() and least <= int(text) <= most:
             return int(text)
         raise ValueError(f"a whole number from {least} to {most}")
 
@@ -124,6 +134,8 @@ def _shown(flag: Flag) -> str:
         return str(Duration.of(flag.default))
     if flag.repeated:
         return ",".join(flag.default)
+    if isinstance(flag.default, float):
+        return f"{flag.default:g}".replace("inf", "+Inf")
     return str(flag.default).lower() if flag.read is truth else str(flag.default)
 
 

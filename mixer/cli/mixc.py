@@ -15,6 +15,7 @@ import grpc
 from attributes import Value
 from mixer._pb import mixer_pb2 as pb
 from mixer.cli import mixc_attributes, mixc_output
+from mixer.cli.flags import Parser
 from mixer.wire import encode
 
 Send: TypeAlias = Callable[[int], bool]
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line of mixc."""
-    top = argparse.ArgumentParser("mixc", description=__doc__)
+    top = Parser("mixc", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     check = commands.add_parser("check", help="ask whether a call may pass")
     report = commands.add_parser("report", help="tell what happened")

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from mixer.cli import flags, mixs_server
+from mixer.cli import flags, mixs_crd, mixs_server
 from mixer.errors import Severity, StartError
 
 
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line of mixs."""
-    top = argparse.ArgumentParser("mixs", description=__doc__)
+    top = flags.Parser("mixs", description=__doc__)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     mixs_server.add_parser(commands)
     probe = commands.add_parser("probe", help="check a file probe")
@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     validate.set_defaults(run=_validate)
     schema = commands.add_parser("schema", help="print the JSON Schema of the configuration")
     schema.set_defaults(run=_schema)
+    mixs_crd.add_parser(commands)
     collateral = commands.add_parser("collateral", help="write the reference pages")
     collateral.add_argument("folder", metavar="FOLDER", help="where the pages go")
     collateral.set_defaults(run=_collateral)

@@ -72,8 +72,8 @@ FLAGS: tuple[Flag, ...] = (
     Flag("log_rotate_max_backups", 1000, "rotated files to keep", whole(0)),
     Flag("log_as_json", False, "log JSON instead of text", truth),
     Flag("log_output_level", "default:info", "SCOPE:LEVEL,...; levels none to debug"),
-    Flag("log_stacktrace_level", "default:none", "", idle="exceptions always show their stack"),
-    Flag("log_caller", "", "", idle="callers are not logged"),
+    Flag("log_stacktrace_level", "default:none", "stacks", idle="exceptions always show theirs"),
+    Flag("log_caller", "", "scopes that log callers", idle="callers are not logged"),
     Flag("trace_zipkin_url", "", "where spans go", idle=_NO_TRACE),
     Flag("trace_jaeger_url", "", "where spans go", idle=_NO_TRACE),
     Flag("trace_log_spans", False, "log spans", truth, idle=_NO_TRACE),
@@ -184,7 +184,7 @@ def _probe(make: Any, path: str, interval: float) -> Any:
 
 
 def _tls(arguments: argparse.Namespace) -> Any:
-    from mixer.transport.grpcio import Tls
+    from mixer.transport.listener import Tls
 
     certificate, key = arguments.serverCertFile, arguments.serverKeyFile
     if not certificate and not key and not arguments.clientCAFile:

@@ -26,7 +26,8 @@ from mixer.server.monitoring import Monitoring, Views
 from mixer.server.probes import Probe
 from mixer.telemetry.logs import LogOptions, Logs
 from mixer.telemetry.metrics import Metrics
-from mixer.transport.grpcio import GrpcioServer, Limits, Tls
+from mixer.transport.grpcio import GrpcioServer, Limits
+from mixer.transport.listener import Tls
 
 EXIT_AT_ONCE = 130
 
@@ -76,7 +77,7 @@ class _Server:
             catalogue, settings.sources, settings.options, self._metrics, logs.scope("config")
         )
         shedder = Shedder(settings.shedding, monotonic())
-        service = MixerService(self._runtime, shedder, self._metrics, logs.scope("api"))
+        service = MixerService(self._runtime, shedder, self._metrics, logs.scope("loadshedding"))
         self._grpc = GrpcioServer(service.methods, POOL, logs.scope("api"), settings.limits)
 
     async def run(self) -> None:

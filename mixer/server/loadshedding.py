@@ -62,7 +62,11 @@ class TokenBucket:
 
 
 class LatencyAverage:
-    """An exponential moving average: a sample's weight halves with every half-life."""
+    """
+    An exponential moving average: a sample's weight halves with every half-life.
+
+    Without a half-life the last sample counts alone.
+    """
 
     __slots__ = ("_average", "_half_life", "_then")
 
@@ -76,7 +80,7 @@ class LatencyAverage:
         if self._average is None:
             self._average = seconds
         else:
-            weight = 2.0 ** (-(now - self._then) / self._half_life)
+            weight = 2.0 ** (-(now - self._then) / self._half_life) if self._half_life else 0.0
             self._average = weight * (self._average - seconds) + seconds
         self._then = now
 
@@ -93,7 +97,8 @@ class Shedder:
         self.mode = options.mode
         self._threshold = options.average_latency
         self._latency = LatencyAverage(options.sample_half_life)
-        self._samples = TokenBucket(options.samples_per_second, options.samples_per_second, now)
+        samples = options.samples_per_second
+        self._samples = TokenBucket(samples, max(samples, 1), now)
         floor = options.latency_enforcement
         self._floor = TokenBucket(floor, floor, now)
         rate = options.max_requests_per_second

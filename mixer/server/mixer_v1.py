@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Awaitable, Callable
 from time import monotonic
 
@@ -87,6 +88,9 @@ class MixerService:
             return answer
         except RpcError as error:
             status = error.code.name
+            raise
+        except CancelledError:
+            status = "CANCELLED"
             raise
         finally:
             ended = monotonic()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from threading import Thread
 from typing import Any, TypeAlias
 
@@ -13,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from mixer.errors import StartError
+from mixer.transport.listener import cant_listen
 
 TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"
@@ -61,13 +65,9 @@ class Monitoring:
     def __init__(self, host: str, port: int, pages: Pages) -> None:
         """Listen; raise StartError where the address can't be had."""
         try:
-            self._server = _Server((host, port), _handler(pages))
-        except (OSError, OverflowError) as error:
-            why = getattr(error, "strerror", None) or error
-            raise StartError(
-                f"can't listen on {host}:{port} for monitoring: {why}; "
-                "is another process using it? choose another with --monitoringPort"
-            ) from None
+            self._server = _server(host, port)((host, port), _handler(pages))
+        except OSError as error:
+            raise StartError(cant_listen(f"{host}:{port}", error, "--monitoringPort")) from None
         self._thread = Thread(target=self._server.serve_forever, name="monitoring", daemon=True)
         self._thread.start()
 
@@ -75,7 +75,7 @@ class Monitoring:
     def address(self) -> str:
         """``HOST:PORT`` in use."""
         host, port = self._server.server_address[:2]
-        return f"{host!s}:{port}"
+        return f"[{host!s}]:{port}" if ":" in str(host) else f"{host!s}:{port}"
 
     def close(self) -> None:
         """Stop answering."""
@@ -84,9 +84,23 @@ class Monitoring:
         self._thread.join()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    allow_reuse_address = True
+def _server(host: str, port: int) -> type[ThreadingHTTPServer]:
+    """A server of the address family of *host*. Raises OSError where there is none."""
+
+    class Server(ThreadingHTTPServer):
+        address_family = socket.getaddrinfo(host, port)[0][0]
+        daemon_threads = True
+        allow_reuse_address = True
+
+        def server_bind(self) -> None:
+            TCPServer.server_bind(self)  # that of HTTPServer asks the DNS for names nobody needs
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            """A client that went away is no event; anything else is a defect, shown with stack."""
+            if not isinstance(sys.exception(), OSError):
+                super().handle_error(request, client_address)
+
+    return Server
 
 
 def _handler(pages: Pages) -> type[BaseHTTPRequestHandler]:

@@ -72,7 +72,12 @@ class Logs:
         renderer: Any = (
             structlog.processors.JSONRenderer()
             if options.as_json
-            else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0)
+            else structlog.dev.ConsoleRenderer(
+                colors=False,
+                pad_event_to=0,
+                # The default shows local variables, which hold what callers sent.
+                exception_formatter=structlog.dev.plain_traceback,
+            )
         )
         self._processors = [
             structlog.processors.add_log_level,

@@ -6,35 +6,34 @@ Law: whatever a handler does, the caller gets an answer or a status, and the ser
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import grpc
 import grpc.aio
+from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from google.protobuf.descriptor_pool import Default as default_pool
 from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from structlog.typing import FilteringBoundLogger
 
-from mixer.errors import Code, RpcError, StartError
+from mixer.errors import RpcError, StartError
+from mixer.transport.listener import Tls, cant_listen, credentials, target
 
 Handler: TypeAlias = Callable[[bytes], Awaitable[bytes]]
 """Answers a request; raises RpcError for a status."""
 
+MAX_STATUS_BYTES = 4096
+"""A longer status message could not pass: HTTP/2 peers take 8 KiB of headers, and no more."""
+
+_ESCAPED = 3
+"""Bytes that gRPC makes of one byte it can't send as it is."""
+
+_STANDARD = (health.SERVICE_NAME, reflection.SERVICE_NAME)
 _STATUS = {status.value[0]: status for status in grpc.StatusCode}
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """Files of a TLS listener, in PEM."""
-
-    certificate: Path
-    key: Path
-    client_ca: Path | None = None
-    """Where given, clients must show a certificate that it signed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +73,7 @@ class GrpcioServer:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._services = ("", *services)
         self._started = False
-        reflected = [*services, health.SERVICE_NAME, reflection.SERVICE_NAME]
-        _reflect(reflected, pool, self._server)
+        _reflect([*services, *_STANDARD], pool, self._server)
 
     def _service(self, service: str, methods: Mapping[str, Handler]) -> grpc.GenericRpcHandler:
         return grpc.method_handlers_generic_handler(
@@ -92,7 +90,7 @@ class GrpcioServer:
             try:
                 return await handler(request)
             except RpcError as error:
-                await context.abort(_STATUS[error.code], error.message)
+                await context.abort(_STATUS[error.code], fitting(error.message))
             except Exception:
                 self._log.exception("a call failed for a reason that is a defect of the mixer")
                 await context.abort(grpc.StatusCode.INTERNAL, "internal error of the mixer")
@@ -107,19 +105,15 @@ class GrpcioServer:
         Port 0 takes a free one; an existing socket file is removed. Raises StartError where the
         address can't be had.
         """
-        target = _target(address)
+        place = target(address)
         try:
-            _try_bind(target)
             if tls is None:
-                port = self._server.add_insecure_port(target)
+                port = self._server.add_insecure_port(place)
             else:
-                port = self._server.add_secure_port(target, _credentials(tls))
-        except (RuntimeError, OSError, ValueError) as error:
-            raise StartError(
-                f"can't listen on {address}: {_reason(error)}; "
-                "is another process using it? choose another with --address"
-            ) from None
-        return address if target.startswith("unix:") else f"{target.rpartition(':')[0]}:{port}"
+                port = self._server.add_secure_port(place, credentials(tls))
+        except (RuntimeError, ValueError) as error:
+            raise StartError(cant_listen(address, error, "--address")) from None
+        return address if place.startswith("unix:") else f"{place.rpartition(':')[0]}:{port}"
 
     async def start(self) -> None:
         """Answer calls; until now they have waited at the door."""
@@ -140,74 +134,39 @@ class GrpcioServer:
             await self._server.stop(seconds)
 
 
+def fitting(message: str) -> str:
+    """As much of a status *message* as fits into the headers of an answer, and how much was cut."""
+    if len(message.encode()) * _ESCAPED <= MAX_STATUS_BYTES:
+        return message
+    room = MAX_STATUS_BYTES
+    for at, character in enumerate(message):
+        room -= (
+            1
+            if " " <= character <= "~" and character != "%"
+            else _ESCAPED * len(character.encode())
+        )
+        if room < 0:
+            return f"{message[:at]}... ({len(message) - at} more characters)"
+    return message
+
+
 def _reflect(services: Sequence[str], pool: DescriptorPool, server: grpc.aio.Server) -> None:
     """Tell curious clients what is served; our own descriptors are in a pool of their own."""
-    from google.protobuf import descriptor_pb2
-
     joined = DescriptorPool()
-    for file in (health_pb2.DESCRIPTOR, reflection._reflection_pb2.DESCRIPTOR):
-        own = descriptor_pb2.FileDescriptorProto()
-        file.CopyToProto(own)
-        joined.Add(own)
-    _copy(services[0], pool, joined)
+    copied: set[str] = set()
+    for service in services:
+        source = default_pool() if service in _STANDARD else pool
+        _copy(source.FindServiceByName(service).file, joined, copied)
     reflection.enable_server_reflection(services, server, pool=joined)
 
 
-def _copy(service: str, source: DescriptorPool, target: DescriptorPool) -> None:
-    from google.protobuf import descriptor_pb2
-
-    def copy(file: Any, seen: set[str]) -> None:
-        if file.name in seen:
-            return
-        seen.add(file.name)
-        for dependency in file.dependencies:
-            copy(dependency, seen)
-        own = descriptor_pb2.FileDescriptorProto()
-        file.CopyToProto(own)
-        target.Add(own)
-
-    copy(source.FindServiceByName(service).file, set())
-
-
-def _target(address: str) -> str:
-    """gRPC's own form of *address*."""
-    if address.startswith("unix://"):
-        path = Path(address.removeprefix("unix://"))
-        if path.is_socket():
-            path.unlink()
-        return f"unix:{path}"
-    host_port = address.removeprefix("tcp://")
-    host, colon, port = host_port.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:
-        raise StartError(f"{address!r} is not of the form tcp://HOST:PORT or unix:///PATH")
-    return f"{host or '0.0.0.0'}:{port}"
-
-
-def _try_bind(target: str) -> None:
-    """Raise OSError where a TCP address can't be had; grpcio would also print to stderr."""
-    host, _, port = target.rpartition(":")
-    if target.startswith("unix:"):
+def _copy(file: FileDescriptor, into: DescriptorPool, copied: set[str]) -> None:
+    """Copy *file* after the files it needs; *copied* are those that are there already."""
+    if file.name in copied:
         return
-    found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
-    family, kind, protocol, _, bound = found[0]
-    with socket.socket(family, kind, protocol) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(bound)
-
-
-def _credentials(tls: Tls) -> grpc.ServerCredentials:
-    try:
-        pair = (tls.key.read_bytes(), tls.certificate.read_bytes())
-        roots = tls.client_ca.read_bytes() if tls.client_ca else None
-    except OSError as error:
-        raise StartError(f"can't read {error.filename}: {error.strerror}") from None
-    return grpc.ssl_server_credentials([pair], roots, require_client_auth=roots is not None)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error).splitlines()[0]
-
-
-__all__ = ["Code", "GrpcioServer", "Handler", "Limits", "Tls"]
+    copied.add(file.name)
+    for needed in file.dependencies:
+        _copy(needed, into, copied)
+    own = FileDescriptorProto()
+    file.CopyToProto(own)
+    into.Add(own)

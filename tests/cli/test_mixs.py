@@ -115,7 +115,18 @@ def test_a_wrong_flag_says_what_it_should_be(
     with pytest.raises(SystemExit) as ended:
         mixs.parser().parse_args(["server", flag])
     assert ended.value.code == 2
-    assert part in capsys.readouterr().err
+    (line,) = capsys.readouterr().err.splitlines()
+    assert part in line
+
+
+@pytest.mark.parametrize("argv", [[], ["serve"], ["server", "--por=1"], ["crd", "none"]], ids=str)
+def test_a_wrong_command_is_one_line(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        mixs.main(argv)
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("mixs")
+    assert line.endswith("--help")
 
 
 def test_flags_without_effect_are_named_when_given() -> None:

@@ -28,6 +28,13 @@ def test_a_samples_weight_halves_with_every_half_life() -> None:
     assert average.seconds == pytest.approx(1)
 
 
+def test_without_a_half_life_the_last_sample_counts_alone() -> None:
+    average = LatencyAverage(half_life=0)
+    average.add(8, 0)
+    average.add(2, 0)
+    assert average.seconds == 2
+
+
 def test_disabled_sheds_nothing() -> None:
     shedder = Shedder(Options(max_requests_per_second=1), 0)
     assert shedder.over_limit(1000, 0) == ""
@@ -51,3 +58,15 @@ def test_low_latency_never_sheds() -> None:
     shedder = Shedder(Options(Mode.ENFORCE, average_latency=0.5, latency_enforcement=1), 0)
     shedder.finished(0.1, 0)
     assert [shedder.over_limit(1, 0) for _ in range(5)] == [""] * 5
+
+
+def test_less_than_one_sample_a_second_is_sampled_too() -> None:
+    options = Options(
+        Mode.ENFORCE, average_latency=0.5, samples_per_second=0.1, latency_enforcement=0
+    )
+    shedder = Shedder(options, 0)
+    shedder.finished(1.0, 0)
+    shedder.finished(0.0, 9)
+    assert shedder.over_limit(1, 9) == "grpcResponseLatency"
+    shedder.finished(0.0, 10)
+    assert shedder.over_limit(1, 10) == ""

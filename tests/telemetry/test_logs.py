@@ -58,3 +58,19 @@ def test_secrets_are_masked_at_any_depth() -> None:
 def test_a_target_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="can't write the log"):
         Logs(LogOptions((str(tmp_path / "no" / "log"),)))
+
+
+@pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])
+def test_a_stack_shows_where_and_never_what_was_sent(tmp_path: Path, as_json: bool) -> None:
+    file = tmp_path / "log"
+    logs = Logs(LogOptions((str(file),), as_json=as_json))
+    sent = "Bearer " + "t0ken"
+    try:
+        _ = {}[len(sent)]
+    except KeyError:
+        logs.scope("api").exception("a call failed")
+    logs.close()
+    text = file.read_text()
+    assert "test_a_stack_shows_where" in text
+    assert "Traceback" in text
+    assert "t0ken" not in text
