@@ -6,6 +6,7 @@ import linecache
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import count
 from typing import Any
 
@@ -24,6 +25,12 @@ _FRONT_ENDS: dict[Lang, tuple[Callable[[str], Node], check.Dialect]] = {
     Lang.COMPAT: (cexl.parse, check.CEL),
 }
 _serial = count(1)
+
+
+@lru_cache(maxsize=8192)
+def _parsed(text: str, lang: Lang) -> Node:
+    """The tree of *text*; a reload finds again what did not change."""
+    return _FRONT_ENDS[lang][0](text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +57,7 @@ def expression(
     Raises ExpressionError with the offset where it does not parse, does not fit the vocabulary,
     or has not the *expected* type.
     """
-    parse, dialect = _FRONT_ENDS[lang]
-    tree = check.check(parse(text), vocabulary, dialect)
+    tree = check.check(_parsed(text, lang), vocabulary, _FRONT_ENDS[lang][1])
     type_ = VALUE_TYPES.get(tree.type)
     if type_ is None:
         raise ExpressionError(f"a {tree.type} can't be the result of an expression")
