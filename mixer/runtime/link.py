@@ -51,10 +51,10 @@ def link(
 ) -> Linked:
     """Make the routes of *compiled* over *handlers*."""
     linker = _Linker(handlers, metrics, log)
-    ordered: dict[Variety, list[tuple[str, int, Route]]] = {variety: [] for variety in Variety}
+    ordered: dict[Variety, list[tuple[str, Route]]] = {variety: [] for variety in Variety}
     for rule in compiled.rules:
         for variety, route in linker.routes(rule):
-            ordered[variety].append((rule.rule.key.namespace, rule.rule.priority, route))
+            ordered[variety].append((rule.rule.key.namespace, route))
     namespaces = {rule.rule.key.namespace for rule in compiled.rules} | {default_namespace}
     table = {
         variety: {
@@ -62,10 +62,10 @@ def link(
         }
         for variety, found in ordered.items()
     }
-    quotas = frozenset(call.quota for _, _, route in ordered[Variety.QUOTA] for call in route.calls)
+    quotas = frozenset(call.quota for _, route in ordered[Variety.QUOTA] for call in route.calls)
     destinations = {
         variety.name: len(
-            {(c.title, c.builder.shape.template) for _, _, route in found for c in route.calls}
+            {(c.title, c.builder.shape.template) for _, route in found for c in route.calls}
         )
         for variety, found in ordered.items()
     }
@@ -74,11 +74,11 @@ def link(
     return Linked(routes, linker.unsatisfied, destinations)
 
 
-def _scope(found: list[tuple[str, int, Route]], namespace: str, default: str) -> tuple[Route, ...]:
-    """The default namespace's routes, then the namespace's own, those of higher priority first."""
+def _scope(found: list[tuple[str, Route]], namespace: str, default: str) -> tuple[Route, ...]:
+    """The default namespace's routes, then the namespace's own, each in the model's order."""
     first = [entry for entry in found if entry[0] == default]
     own = [entry for entry in found if entry[0] == namespace] if namespace != default else []
-    return tuple(route for _, _, route in sorted(first + own, key=lambda entry: -entry[1]))
+    return tuple(route for _, route in first + own)
 
 
 class _Linker:

@@ -234,3 +234,29 @@ async def test_a_shadow_rule_is_counted_and_changes_nothing(start: Start) -> Non
     assert ("source.user", None) not in found.references
     outcome = {"rule": "tried.istio-system", "outcome": "denied"}
     assert mixer.metric("mixer_rule_shadow_outcomes_total", **outcome) == 1
+
+
+ORDERED = """
+apiVersion: meshmixer.io/v1
+kind: rule
+metadata: {{name: {name}, namespace: {namespace}}}
+spec:
+  priority: {priority}
+  actions:
+  - handler: {{adapter: denier, params: {{status: {{code: 7, message: {name}}}}}}}
+    instances: [{{template: checknothing}}]
+---
+"""
+
+
+async def test_the_default_namespace_comes_first_and_priority_orders_within_one(
+    start: Start,
+) -> None:
+    rules = [("a", "shop", 9), ("b", "istio-system", 0), ("c", "istio-system", 5), ("d", "shop", 0)]
+    text = "".join(
+        ORDERED.format(name=name, namespace=namespace, priority=priority)
+        for name, namespace, priority in rules
+    )
+    mixer = await start(text)
+    found = (await mixer.check({"destination.namespace": "shop"})).precondition
+    assert found.message == "c.istio-system:c, b.istio-system:b, a.shop:a, d.shop:d"
