@@ -172,5 +172,12 @@ def waits(method: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(method)
 
 
-def _members(annotation: Any) -> tuple[type[Instance], ...]:
-    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+def _members(annotation: Any) -> list[type[Instance]]:
+    """
+    The templates of a verb, by name.
+
+    Their order in the source is not to be had: typing gives equal unions as one object.
+    """
+    joined = get_origin(annotation) in (Union, UnionType)
+    members = get_args(annotation) if joined else (annotation,)
+    return sorted(members, key=lambda template: template.template)

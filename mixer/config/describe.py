@@ -14,9 +14,12 @@ from msgspec import NODEFAULT
 from attributes import Duration, Timestamp
 from mixer.adapter.docs import field_docs
 from mixer.adapter.template import Instance
+from mixer.config.leaves import Raw
+from mixer.config.model import Text
 
 _PARAMS = {
     str: "text", int: "whole number", float: "number", bool: "true or false", Duration: "duration",
+    Text: "expression", Raw: "any YAML",
 }  # fmt: skip
 _EXPRESSIONS = {
     str: "STRING", int: "INT64", float: "DOUBLE", bool: "BOOL", bytes: "IP_ADDRESS",
@@ -68,6 +71,8 @@ def plain(value: Any) -> Any:
     match value:
         case Duration():
             return str(value)
+        case Text():
+            return value.text
         case IntEnum():
             return value.name
         case Enum():
