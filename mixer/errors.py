@@ -2,7 +2,6 @@
 All errors of the mixer, one tree:
 
     MixerError
-    ├── ConfigError          configuration that can't be served; carries its problems
     ├── ExpressionError      a text that is no valid expression; carries the offset in it
     ├── EvaluationError      an expression or instance that has no value for this call
     ├── RpcError             an answer that is a gRPC status instead of a message
@@ -11,7 +10,6 @@ All errors of the mixer, one tree:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Any
@@ -97,14 +95,6 @@ class Problem:
 
 class MixerError(Exception):
     """Root of everything the mixer raises on purpose."""
-
-
-class ConfigError(MixerError):
-    """Configuration that can't be served."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("\n".join(map(str, problems)))
-        self.problems = tuple(problems)
 
 
 class ExpressionError(MixerError):

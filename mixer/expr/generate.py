@@ -88,7 +88,6 @@ class Generator:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.names: dict[str, Any] = {"Failure": Failure, "coerce": coerce}
-        self._constants: dict[tuple[type, Any], str] = {}
         self._indent = 1
         self._count = 0
         self._targets: list[str] = []
