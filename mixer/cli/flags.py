@@ -98,6 +98,16 @@ def one_of(*words: str) -> Callable[[str], str]:
     return read
 
 
+_NO_TRACE = "tracing is not built yet"
+TRACING: tuple[Flag, ...] = (
+    Flag("trace_zipkin_url", "", "where spans go", idle=_NO_TRACE),
+    Flag("trace_jaeger_url", "", "where spans go", idle=_NO_TRACE),
+    Flag("trace_log_spans", False, "log spans", truth, idle=_NO_TRACE),
+    Flag("trace_sampling_rate", 0.0, "share of calls traced", number(0, 1), idle=_NO_TRACE),
+)
+"""What server and client have in common."""
+
+
 def add(parser: argparse.ArgumentParser, flags: Iterable[Flag]) -> None:
     """Let *parser* take *flags*."""
     for flag in flags:

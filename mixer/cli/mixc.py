@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from typing import TypeAlias, cast
 
@@ -15,13 +16,22 @@ import grpc
 from attributes import Value
 from mixer._pb import mixer_pb2 as pb
 from mixer.cli import mixc_attributes, mixc_output
-from mixer.cli.flags import Parser
+from mixer.cli.flags import TRACING, Flag, Parser, add, idle_notes, truth, whole
 from mixer.wire import encode
 
 Send: TypeAlias = Callable[[int], bool]
 """Makes the call with this number, prints the outcome, tells whether the RPC succeeded."""
 
 SERVICE = "/istio.mixer.v1.Mixer"
+FLAGS: tuple[Flag, ...] = (
+    Flag("mixer", "localhost:9091", "where the mixer listens", short="m"),
+    Flag("repeat", 1, "calls of each worker", whole(1), "r"),
+    Flag("concurrency", 1, "workers", whole(1), "c"),
+    Flag("rate", -1, "calls per second and worker; -1 is as fast as it goes", whole(-1)),
+    Flag("print_response", True, "print what is answered", truth),
+    *TRACING,
+)
+BATCH = Flag("report_batch_size", 1, "attribute messages in one Report", whole(1))
 _printing = threading.Lock()
 
 
@@ -32,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command == "version":
         print(version("meshmixer"))
         return 0
+    for note in idle_notes(TRACING, arguments):
+        print(f"{top.prog}: {note}", file=sys.stderr)
     try:
         flags = [(flag, getattr(arguments, flag.dest)) for flag in mixc_attributes.FLAGS]
         attributes = mixc_attributes.read((flag, text) for flag, texts in flags for text in texts)
@@ -43,7 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             send = _check(channel, attributes, quotas, arguments.print_response)
         else:
             send = _report(channel, attributes, arguments)
-        return 0 if _repeat(send, arguments) else 1
+        try:
+            return 0 if _repeat(send, arguments) else 1
+        except KeyboardInterrupt:
+            return 130
 
 
 def parser() -> argparse.ArgumentParser:
@@ -54,7 +69,15 @@ def parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="tell what happened")
     commands.add_parser("version", help="print the version")
     for command in (check, report):
-        _common_flags(command)
+        add(command, FLAGS)
+        for flag in mixc_attributes.FLAGS:
+            command.add_argument(
+                *flag.names,
+                action="append",
+                default=[],
+                metavar="NAME=VALUE,...",
+                help=f"attributes: {flag.help}",
+            )
     check.add_argument(
         "-q",
         "--quotas",
@@ -63,78 +86,13 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME=AMOUNT,...",
         help="quotas to draw from, with best effort",
     )
-    report.add_argument(
-        "--report_batch_size",
-        type=_positive,
-        default=1,
-        metavar="N",
-        help="attribute messages in one Report (1)",
-    )
+    add(report, [BATCH])
     return top
 
 
-def _common_flags(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "-m",
-        "--mixer",
-        default="localhost:9091",
-        metavar="ADDRESS",
-        help="where the mixer listens (localhost:9091)",
-    )
-    command.add_argument(
-        "-r", "--repeat", type=_positive, default=1, metavar="N", help="calls per worker (1)"
-    )
-    command.add_argument(
-        "-c", "--concurrency", type=_positive, default=1, metavar="N", help="workers (1)"
-    )
-    command.add_argument(
-        "--rate",
-        type=int,
-        default=-1,
-        metavar="N",
-        help="calls per second and worker; -1 means as fast as it goes",
-    )
-    command.add_argument(
-        "--print_response",
-        type=_truth,
-        nargs="?",
-        const=True,
-        default=True,
-        metavar="BOOL",
-        help="print what is answered (true)",
-    )
-    for flag in mixc_attributes.FLAGS:
-        command.add_argument(
-            *flag.names,
-            action="append",
-            default=[],
-            metavar="NAME=VALUE,...",
-            help=f"attributes: {flag.help}",
-        )
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return number
-
-
-def _truth(text: str) -> bool:
-    if text.lower() in ("true", "t", "1", "false", "f", "0"):
-        return text.lower() in ("true", "t", "1")
-    raise argparse.ArgumentTypeError(f"{text!r} is not true or false")
-
-
 def _quotas(texts: Sequence[str]) -> dict[str, int]:
-    found = {}
-    for text in texts:
-        for name, amount in mixc_attributes.pairs(text):
-            try:
-                found[name] = int(amount)
-            except ValueError:
-                raise ValueError(f"--quotas: {name}={amount!r} is not an integer") from None
-    return found
+    flag = mixc_attributes.Flag(("--quotas",), "amounts", mixc_attributes.integer)
+    return mixc_attributes.read((flag, text) for text in texts)
 
 
 def _check(
@@ -198,25 +156,24 @@ def _failure(error: grpc.RpcError) -> str:
 
 def _repeat(send: Send, arguments: argparse.Namespace) -> bool:
     """Make all calls; tell whether all succeeded."""
-    outcomes: list[bool] = []
     pause = 1 / arguments.rate if arguments.rate > 0 else 0.0
+    stopped = threading.Event()
 
-    def work(worker: int) -> None:
+    def work(worker: int) -> bool:
+        succeeded = True
         due = time.monotonic()
         for number in range(arguments.repeat):
-            outcomes.append(send(worker * arguments.repeat + number))
+            succeeded &= send(worker * arguments.repeat + number)
             due += pause
-            if pause and (left := due - time.monotonic()) > 0:
-                time.sleep(left)
+            if stopped.wait(due - time.monotonic() if pause else 0):
+                break
+        return succeeded
 
-    workers = [
-        threading.Thread(target=work, args=(number,)) for number in range(arguments.concurrency)
-    ]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    return all(outcomes)
+    with ThreadPoolExecutor(arguments.concurrency) as pool:
+        try:
+            return all([*pool.map(work, range(arguments.concurrency))])
+        finally:
+            stopped.set()
 
 
 def _say(text: str) -> None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from attributes import Duration, Timestamp, Value
 
+V = TypeVar("V", bound=Value)
 _INT = re.compile(r"[+-]?\d+")
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _BYTES = re.compile(r"[0-9a-fA-F]{1,2}(?::[0-9a-fA-F]{1,2})*")
 
 
-def _int(text: str) -> int:
+def integer(text: str) -> int:
+    """Raises ValueError that says what an integer is."""
     if not _INT.fullmatch(text) or not -(2**63) <= int(text) < 2**63:
         raise ValueError("an integer of 64 bits, such as 200")
     return int(text)
@@ -64,7 +67,7 @@ def _string_map(text: str) -> dict[str, str]:
 
 def _sensed(text: str) -> Value:
     """The first type that *text* can be, in the order of the original."""
-    for read in (_int, _double, _bool, _timestamp, _duration, _bytes, _string_map):
+    for read in (integer, _double, _bool, _timestamp, _duration, _bytes, _string_map):
         try:
             return read(text)
         except ValueError:
@@ -73,12 +76,12 @@ def _sensed(text: str) -> Value:
 
 
 @dataclass(frozen=True, slots=True)
-class Flag:
-    """One attribute flag."""
+class Flag(Generic[V]):
+    """One flag that lists names and values."""
 
     names: tuple[str, ...]
     help: str
-    read: Callable[[str], Value]
+    read: Callable[[str], V]
     """Raises ValueError that says what the value should be."""
 
     @property
@@ -87,9 +90,9 @@ class Flag:
         return self.names[-1].removeprefix("--")
 
 
-FLAGS = (
+FLAGS: tuple[Flag[Value], ...] = (
     Flag(("-s", "--string_attributes"), "texts", str),
-    Flag(("-i", "--int64_attributes"), "integers", _int),
+    Flag(("-i", "--int64_attributes"), "integers", integer),
     Flag(("-d", "--double_attributes"), "numbers", _double),
     Flag(("-b", "--bool_attributes"), "true or false", _bool),
     Flag(("-t", "--timestamp_attributes"), "RFC 3339 times", _timestamp),
@@ -103,6 +106,8 @@ FLAGS = (
 
 def pairs(text: str) -> list[tuple[str, str]]:
     """Split ``name=value,name=value``; there is no escape for a comma. Raises ValueError."""
+    if any("\ud800" <= char <= "\udfff" for char in text):  # how Python holds such bytes of argv
+        raise ValueError(f"{text!r} is not UTF-8")
     found = []
     for entry in filter(None, text.split(",")):
         name, equals, value = entry.partition("=")
@@ -112,13 +117,13 @@ def pairs(text: str) -> list[tuple[str, str]]:
     return found
 
 
-def read(given: Iterable[tuple[Flag, str]]) -> dict[str, Value]:
+def read(given: Iterable[tuple[Flag[V], str]]) -> dict[str, V]:
     """
-    All attributes of *given* flags with their texts.
+    All names and values of *given* flags with their texts; of equal names the last counts.
 
-    Raises ValueError with a message that names the flag, the attribute and what was expected.
+    Raises ValueError with a message that names the flag, the name and what was expected.
     """
-    found: dict[str, Value] = {}
+    found: dict[str, V] = {}
     for flag, text in given:
         option = flag.names[-1]
         try:

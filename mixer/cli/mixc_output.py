@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import grpc
 
 from attributes import Duration
-from attributes.dictionary import GLOBAL_WORDS
 from attributes.values import NANOS
 from mixer._pb import mixer_pb2 as pb
 from mixer.errors import Code
+from mixer.wire.decode import Words
 
 
 def code_name(code: grpc.StatusCode) -> str:
@@ -57,10 +57,11 @@ def _matches(
 ) -> list[tuple[str, pb.ReferencedAttributes.Condition]]:
     """Names, maps with their key as ``map::key``, sorted."""
 
+    words = Words(references.words)
+
     def word(index: int) -> str:
-        if index < 0:
-            return references.words[-1 - index]
-        return GLOBAL_WORDS[index]
+        found = words.at(index)
+        return f"unknown word {index}" if found is None else found
 
     found = []
     for match in references.attribute_matches:

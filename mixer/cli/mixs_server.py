@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mixer.cli.flags import Flag, add, idle_notes, number, one_of, seconds, truth, whole
+from mixer.cli.flags import TRACING, Flag, add, idle_notes, number, one_of, seconds, truth, whole
 from mixer.errors import StartError
 from mixer.lang import Lang
 
 _NO_POOL = "handlers run on the event loop, which needs no pool"
-_NO_TRACE = "tracing is not built yet"
 _PORT = whole(0, 65535)
 
 FLAGS: tuple[Flag, ...] = (
@@ -74,10 +73,7 @@ FLAGS: tuple[Flag, ...] = (
     Flag("log_output_level", "default:info", "SCOPE:LEVEL,...; levels none to debug"),
     Flag("log_stacktrace_level", "default:none", "stacks", idle="exceptions always show theirs"),
     Flag("log_caller", "", "scopes that log callers", idle="callers are not logged"),
-    Flag("trace_zipkin_url", "", "where spans go", idle=_NO_TRACE),
-    Flag("trace_jaeger_url", "", "where spans go", idle=_NO_TRACE),
-    Flag("trace_log_spans", False, "log spans", truth, idle=_NO_TRACE),
-    Flag("trace_sampling_rate", 0.0, "share of calls traced", number(0, 1), idle=_NO_TRACE),
+    *TRACING,
     Flag("ctrlz_port", 9876, "introspection", _PORT, idle="use /configz of the monitoring port"),
     Flag("ctrlz_address", "localhost", "introspection", idle="use /configz"),
     Flag(

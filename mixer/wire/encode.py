@@ -13,6 +13,9 @@ from mixer._pb import mixer_pb2 as pb
 from mixer.answers import CheckAnswer, HeaderChange, RouteDirective
 
 INT32_MAX = 2**31 - 1
+LONGEST_SECONDS = 315_576_000_000.0
+"""What a protobuf Duration holds; an adapter may say that its answer holds for ever."""
+
 REPORT_RESPONSE = b""
 """A ReportResponse, which is empty."""
 
@@ -91,7 +94,7 @@ def _change(target: MutableSequence[pb.HeaderOperation], changes: Sequence[Heade
 
 
 def _set_seconds(target: duration_pb2.Duration, seconds: float) -> None:
-    _set_nanos(target, round(seconds * NANOS))
+    _set_nanos(target, round(min(seconds, LONGEST_SECONDS) * NANOS))
 
 
 def _set_nanos(target: duration_pb2.Duration | timestamp_pb2.Timestamp, nanos: int) -> None:

@@ -23,12 +23,15 @@ class Service:
         self.reports: list[bytes] = []
         self.answer = pb.CheckResponse()
         self.refuses: tuple[grpc.StatusCode, str] | None = None
+        self.refuse_after: int | None = None
         self.address = ""
 
     def check(self, raw: bytes, context: grpc.ServicerContext) -> bytes:
         self.checks.append(raw)
         if self.refuses:
             context.abort(*self.refuses)
+        if self.refuse_after is not None and len(self.checks) > self.refuse_after:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "enough")
         return self.answer.SerializeToString()
 
     def report(self, raw: bytes, context: grpc.ServicerContext) -> bytes:
@@ -135,6 +138,33 @@ def test_calls_are_repeated_by_each_worker_with_ids_of_their_own(
     assert len(ids) == 6
 
 
+def test_a_word_that_the_answer_does_not_have_is_told_and_does_no_harm(
+    run: Run, service: Service
+) -> None:
+    references = service.answer.precondition.referenced_attributes
+    references.attribute_matches.add(name=-5, condition="EXACT")
+    references.attribute_matches.add(name=999, condition="EXACT")
+    code, printed = run("check")
+    assert code == 0
+    assert printed.splitlines()[3:5] == [
+        "    unknown word -5 EXACT",
+        "    unknown word 999 EXACT",
+    ]
+
+
+def test_one_failed_call_of_many_makes_the_exit_code_1(run: Run, service: Service) -> None:
+    service.refuse_after = 2
+    code, printed = run("check", "-r", "3", "--rate", "1000", "--print_response=false")
+    assert (code, printed) == (1, "Check RPC failed with: Unavailable (enough)\n")
+
+
+def test_flags_of_tracing_are_taken_and_said_to_do_nothing(
+    service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mixc.main(["report", "-m", service.address, "--trace_log_spans"]) == 0
+    assert "--trace_log_spans is accepted and has no effect" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("flags", "value"),
     [
@@ -178,7 +208,13 @@ def test_flags_become_typed_attributes_and_later_kinds_override(
         (["--bytes_attributes", "x=zz"], "x='zz' is not hex bytes"),
         (["-t", "x=now"], "x='now' is not a time"),
         (["-q", "rq=many"], "--quotas: rq='many' is not an integer"),
-        (["-r", "0"], "'0' is not a number above 0"),
+        (["-q", "rq=99999999999999999999"], "is not an integer of 64 bits"),
+        (["-q", "rq"], "--quotas: 'rq' is not of the form name=value"),
+        (["-s", "x=\udcff"], "--string_attributes: 'x=\\udcff' is not UTF-8"),
+        (["-r", "0"], "'0' is not a whole number from 1 to"),
+        (["-c", "many"], "'many' is not a whole number from 1 to"),
+        (["--rate", "x"], "'x' is not a whole number from -1 to"),
+        (["--print_response=maybe"], "'maybe' is not true or false"),
     ],
 )
 def test_a_wrong_flag_is_told_before_anything_is_sent(

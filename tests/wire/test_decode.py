@@ -57,6 +57,28 @@ def test_every_attribute_of_a_real_check_is_read(name: str) -> None:
     }
 
 
+def test_every_attribute_of_a_real_report_is_read() -> None:
+    told_of = json.loads((SHARED / "bodies" / "report-1.json").read_text())
+    call = decode.report_request(body("report-1"))
+    (sent,) = call.sources
+    (bag,) = told_of["bag_attributes_after_reconstruction"]
+    assert not isinstance(sent, str)
+    for attribute, value in bag.items():
+        assert sent.get(attribute) == told(value), attribute
+
+
+def test_a_delta_of_two_times_changes_nothing_else() -> None:
+    call = decode.report_request(body("report-100-delta-same"))
+    times = {"request.time", "response.time"}
+    seen: list[dict[str, Value | None]] = []
+    for sent in call.sources:
+        assert not isinstance(sent, str)
+        seen.append({word: sent.get(word) for word in GLOBAL_WORDS})
+    assert len(seen) == 100
+    changed = {word for word in GLOBAL_WORDS if any(bag[word] != seen[0][word] for bag in seen)}
+    assert changed == times
+
+
 def test_both_encodings_of_a_report_give_the_same_bags() -> None:
     independent = decode.report_request(body("report-100-independent"))
     delta = decode.report_request(body("report-100-delta"))

@@ -58,7 +58,13 @@ def test_the_precondition_is_always_there() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "parts"),
-    [(0, (0, 0)), (1.5, (1, 500_000_000)), (-0.25, (0, -250_000_000)), (-1.5, (-1, -500_000_000))],
+    [
+        (0, (0, 0)),
+        (1.5, (1, 500_000_000)),
+        (-0.25, (0, -250_000_000)),
+        (-1.5, (-1, -500_000_000)),
+        (float("inf"), (315_576_000_000, 0)),
+    ],
 )
 def test_seconds_become_a_duration_whose_parts_share_a_sign(
     seconds: float, parts: tuple[int, int]
