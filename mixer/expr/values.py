@@ -229,7 +229,7 @@ def compare(a: Any, b: Any) -> int:
     ordered = (*_NUMBERS, str, bytes, bool, Timestamp, Duration)
     if not comparable or a.__class__ not in ordered or a != a or b != b:
         raise ValueError(f"a {type_name(a)} and a {type_name(b)} have no order")
-    return (a > b) - (a < b)
+    return int(a > b) - int(a < b)
 
 
 def finite(value: float) -> float:
