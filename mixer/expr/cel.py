@@ -1,5 +1,5 @@
 """
-CEL: cel-python's grammar, and the way from its parse tree to ours.
+CEL: the syntax of the Common Expression Language (cel-spec, langdef.md, Syntax).
 
 Law: any text gives a tree or an ExpressionError with an offset, in bounded time and depth.
 """
@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
-from mixer.errors import ExpressionError, StartError
+from mixer.errors import ExpressionError
 from mixer.expr.syntax import (
     ADD,
     AND,
@@ -26,8 +23,6 @@ from mixer.expr.syntax import (
     IN,
     LE,
     LT,
-    MAX_DEPTH,
-    MAX_LENGTH,
     MOD,
     MUL,
     NE,
@@ -44,49 +39,49 @@ from mixer.expr.syntax import (
     Node,
     Select,
     bounded,
-    too_deep,
 )
-
-if TYPE_CHECKING:
-    from lark import Lark, Token, Tree
+from mixer.expr.tokens import Cursor, Token, integer, nothing
 
 _BINARY = {
-    "relation_lt": LT,
-    "relation_le": LE,
-    "relation_gt": GT,
-    "relation_ge": GE,
-    "relation_eq": EQ,
-    "relation_ne": NE,
-    "relation_in": IN,
-    "addition_add": ADD,
-    "addition_sub": SUB,
-    "addition_or": FALLBACK,
-    "multiplication_mul": MUL,
-    "multiplication_div": DIV,
-    "multiplication_mod": MOD,
+    "||": (1, OR),
+    "&&": (2, AND),
+    "==": (3, EQ),
+    "!=": (3, NE),
+    "<": (3, LT),
+    "<=": (3, LE),
+    ">": (3, GT),
+    ">=": (3, GE),
+    "in": (3, IN),
+    "+": (4, ADD),
+    "-": (4, SUB),
+    "|": (4, FALLBACK),
+    "*": (5, MUL),
+    "/": (5, DIV),
+    "%": (5, MOD),
 }
-_LOGIC = {"conditionalor": OR, "conditionaland": AND}
+"""Precedence, higher binds tighter, and name of each operator; all are left-associative."""
+
+_UNARY = {"!": NOT, "-": NEGATE}
+_HINTS = {"=": "use == to compare", "&": "use && for and"}
+_NAMED = {"true": True, "false": False, "null": None}
 _RESERVED = frozenset(
-    [
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "for",
-        "function",
-        "if",
-        "import",
-        "in",
-        "let",
-        "loop",
-        "package",
-        "namespace",
-        "return",
-        "var",
-        "void",
-        "while",
-    ]
+    "as break const continue else for function if import let loop package namespace return var"
+    " void while".split()
+)
+_TOKEN = re.compile(
+    r"""
+      (?P<space>[ \t\r\n\f]+|//[^\n]*)
+    | (?P<float>(?:\d+\.\d+|\.\d+)(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+)
+    | (?P<uint>(?:0[xX][0-9a-fA-F]+|\d+)[uU])
+    | (?P<int>0[xX][0-9a-fA-F]+|\d+)
+    | (?P<raw>(?:[rR][bB]?|[bB][rR])(?:\"{3}[^\0]*?\"{3}|'{3}[^\0]*?'{3}|"[^"\r\n]*"|'[^'\r\n]*'))
+    | (?P<text>[bB]?(?:\"{3}(?:[^\\]|\\.)*?\"{3}|'{3}(?:[^\\]|\\.)*?'{3}
+                      |"(?:[^"\\\r\n]|\\.)*"|'(?:[^'\\\r\n]|\\.)*'))
+    | (?P<name>[_a-zA-Z][_a-zA-Z0-9]*)
+    | (?P<quoted>`[a-zA-Z0-9_./\ -]+`)
+    | (?P<op>\|\||&&|==|!=|<=|>=|[-+*/%|<>!=()\[\]{}.,?:&])
+    """,
+    re.VERBOSE | re.DOTALL,
 )
 _ESCAPE = re.compile(
     r"\\(?:(?P<plain>[abfnrtv\\'\"`?])|(?P<octal>[0-3][0-7]{2})|[xX](?P<x>[0-9a-fA-F]{2})"
@@ -94,6 +89,7 @@ _ESCAPE = re.compile(
     re.DOTALL,
 )
 _PLAIN = dict(zip("abfnrtv\\'\"`?", "\a\b\f\n\r\t\v\\'\"`?", strict=True))
+_Item = TypeVar("_Item")
 
 
 def parse(text: str) -> Node:
@@ -102,253 +98,191 @@ def parse(text: str) -> Node:
 
     One operator is ours: ``a | b``, the first that is there, which binds as tight as ``+``.
     """
-    from lark.exceptions import LarkError, UnexpectedInput, UnexpectedToken
-
-    if len(text) > MAX_LENGTH:
-        raise ExpressionError(f"longer than {MAX_LENGTH} characters; split the expression")
-    try:
-        tree = _grammar().parse(text)
-    except UnexpectedToken as error:
-        at_end = error.token.type == "$END"
-        raise _syntax_error(text, len(text) if at_end else error.pos_in_stream) from None
-    except UnexpectedInput as error:
-        raise _syntax_error(text, error.pos_in_stream) from None
-    except LarkError as error:
-        raise ExpressionError(str(error).splitlines()[0]) from None
-    return bounded(_Reader().node(tree))
-
-
-@cache
-def _grammar() -> Lark:
-    """The one parser of the process, made at first use."""
-    from lark import Lark
-
-    spec = find_spec("celpy")
-    if spec is None or spec.origin is None:
-        raise StartError("the package cel-python is not installed; its grammar is needed")
-    grammar = Path(spec.origin).with_name("cel.lark").read_text(encoding="utf-8")
-    extended = grammar.replace(
-        "[addition_add | addition_sub]", "[addition_add | addition_sub | addition_or]"
-    )
-    return Lark(
-        extended + '\naddition_or : addition "|"\n',
-        parser="lalr",
-        start="expr",
-        lexer_callbacks={"IDENT": _literal_names},
-        propagate_positions=True,
-        maybe_placeholders=False,
-        priority="invert",
-        g_regex_flags=re.MULTILINE,
-    )
-
-
-def _literal_names(token: Token) -> Token:
-    """The grammar's lexer takes the names of literals for identifiers."""
-    kinds = {"true": "BOOL_LIT", "false": "BOOL_LIT", "null": "NULL_LIT"}
-    return token.update(type=kinds.get(token.value, token.type))
-
-
-def _syntax_error(text: str, offset: int | None) -> ExpressionError:
-    if offset is None or offset < 0 or offset >= len(text):
-        return ExpressionError("the expression ends where a value is expected", len(text))
-    found = re.compile(r"\w+|\S").match(text, offset)
-    shown = found[0] if found else text[offset]
-    hint = {"=": "use == to compare", "&": "use && for and"}.get(shown, "")
-    return ExpressionError(f"unexpected {shown!r}", offset, hint)
-
-
-class _Reader:
-    """Turns a parse tree into ours."""
-
-    def __init__(self) -> None:
-        self._depth = 0
-
-    def node(self, tree: Tree[Token]) -> Node:
-        self._depth += 1
-        while len(tree.children) == 1 and tree.data in _TRANSPARENT:
-            tree = tree.children[0]
-        if self._depth > MAX_DEPTH:
-            raise too_deep(_start(tree))
-        found = _READERS[tree.data](self, tree)
-        self._depth -= 1
-        return found
-
-    def conditional(self, tree: Tree[Token]) -> Node:
-        return Call(_start(tree), CONDITIONAL, tuple(map(self.node, _trees(tree))))
-
-    def logic(self, tree: Tree[Token]) -> Node:
-        """``a && b && c``, whose left spine may be long."""
-        rights = []
-        name = tree.data
-        while tree.data == name and len(tree.children) == 2:
-            left, right = _trees(tree)
-            rights.append(right)
-            tree = left
-        node = self.node(tree)
-        for right in reversed(rights):
-            node = Call(_start(right), _LOGIC[name], (node, self.node(right)))
-        return node
-
-    def binary(self, tree: Tree[Token]) -> Node:
-        """A chain of operators of one precedence, whose left spine may be long."""
-        rights = []
-        kind = tree.data
-        while tree.data == kind and len(tree.children) == 2:
-            operator, right = _trees(tree)
-            rights.append((operator, right))
-            tree = _trees(operator)[0]
-        node = self.node(tree)
-        for operator, right in reversed(rights):
-            node = Call(_start(right), _BINARY[operator.data], (node, self.node(right)))
-        return node
-
-    def unary(self, tree: Tree[Token]) -> Node:
-        operator, operand = _trees(tree)
-        name = NOT if operator.data == "unary_not" else NEGATE
-        return Call(_start(tree), name, (self.node(operand),))
-
-    def select(self, tree: Tree[Token]) -> Node:
-        operand, name = tree.children
-        return Select(_start(tree), self.node(operand), str(name))
-
-    def method(self, tree: Tree[Token]) -> Node:
-        target, name, *rest = tree.children
-        return Call(
-            _start(tree),
-            str(name),
-            self.arguments(rest),
-            self.node(target),
+    cursor = Cursor(text, _TOKEN)
+    node = _Parser(cursor).expression()
+    token = cursor.peek()
+    if token.kind != "end":
+        raise ExpressionError(
+            f"unexpected {token.text!r}", token.offset, _HINTS.get(token.text, "")
         )
-
-    def index(self, tree: Tree[Token]) -> Node:
-        operand, key = _trees(tree)
-        return Index(_start(tree), self.node(operand), self.node(key))
-
-    def message(self, tree: Tree[Token]) -> Node:
-        raise ExpressionError("messages can't be constructed here", _start(tree))
-
-    def ident(self, tree: Tree[Token]) -> Node:
-        name = str(tree.children[0])
-        if name in _RESERVED:
-            raise ExpressionError(f"{name!r} is a reserved word", _start(tree))
-        return Ident(_start(tree), name)
-
-    def call(self, tree: Tree[Token]) -> Node:
-        name, *rest = tree.children
-        return Call(_start(tree), str(name), self.arguments(rest))
-
-    def arguments(self, rest: list[Token | Tree[Token]]) -> tuple[Node, ...]:
-        return tuple(self.node(one) for listed in rest for one in _trees(listed))
-
-    def parenthesised(self, tree: Tree[Token]) -> Node:
-        return self.node(_trees(tree)[0])
-
-    def list_of(self, tree: Tree[Token]) -> Node:
-        return ListOf(_start(tree), self.arguments(list(tree.children)))
-
-    def map_of(self, tree: Tree[Token]) -> Node:
-        parts = self.arguments(list(tree.children))
-        return MapOf(_start(tree), tuple(zip(parts[::2], parts[1::2], strict=True)))
-
-    def literal(self, tree: Tree[Token]) -> Node:
-        token = tree.children[0]
-        text, offset = str(token), _start(tree)
-        match token.type:
-            case "INT_LIT":
-                return Literal(offset, _integer(text, offset, -(2**63), 2**63 - 1))
-            case "UINT_LIT":
-                return Literal(offset, _integer(text[:-1], offset, 0, 2**64 - 1), unsigned=True)
-            case "FLOAT_LIT":
-                return Literal(offset, float(text))
-            case "BOOL_LIT":
-                return Literal(offset, text == "true")
-            case "NULL_LIT":
-                return Literal(offset, None)
-            case "BYTES_LIT":
-                return Literal(offset, _unquote(text[1:], offset, raw_bytes=True))
-            case _:
-                return Literal(offset, _unquote(text, offset, raw_bytes=False).decode())
+    return bounded(node)
 
 
-_READERS: dict[str, Callable[[_Reader, Tree[Token]], Node]] = {
-    "expr": _Reader.conditional,
-    "conditionalor": _Reader.logic,
-    "conditionaland": _Reader.logic,
-    "relation": _Reader.binary,
-    "addition": _Reader.binary,
-    "multiplication": _Reader.binary,
-    "unary": _Reader.unary,
-    "member_dot": _Reader.select,
-    "member_dot_arg": _Reader.method,
-    "member_index": _Reader.index,
-    "member_object": _Reader.message,
-    "ident": _Reader.ident,
-    "dot_ident": _Reader.ident,
-    "ident_arg": _Reader.call,
-    "dot_ident_arg": _Reader.call,
-    "paren_expr": _Reader.parenthesised,
-    "list_lit": _Reader.list_of,
-    "map_lit": _Reader.map_of,
-    "literal": _Reader.literal,
-}
-_TRANSPARENT = frozenset(
-    [
-        "expr",
-        "conditionalor",
-        "conditionaland",
-        "relation",
-        "addition",
-        "multiplication",
-        "unary",
-        "member",
-        "primary",
-    ]
-)
+class _Parser:
+    """Precedence climbing over the words."""
+
+    def __init__(self, cursor: Cursor) -> None:
+        self._cursor = cursor
+
+    def expression(self) -> Node:
+        """A conditional or what binds tighter."""
+        condition = self._binary(1)
+        token = self._cursor.peek()
+        if not self._cursor.takes("?"):
+            return condition
+        self._cursor.descend()
+        yes = self._binary(1)
+        self._cursor.expect(":")
+        no = self.expression()
+        self._cursor.ascend()
+        return Call(token.offset, CONDITIONAL, (condition, yes, no))
+
+    def _binary(self, least: int) -> Node:
+        """Operands between operators that bind at least as tight as *least*."""
+        left = self._unary()
+        while True:
+            token = self._cursor.peek()
+            is_operator = token.kind == "op" or token.text == "in"
+            precedence, name = _BINARY.get(token.text, (0, "")) if is_operator else (0, "")
+            if precedence < least or not precedence:
+                return left
+            self._cursor.next()
+            left = Call(token.offset, name, (left, self._binary(precedence + 1)))
+
+    def _unary(self) -> Node:
+        operators = []
+        while (token := self._cursor.peek()).kind == "op" and token.text in _UNARY:
+            operators.append(self._cursor.next())
+        self._cursor.descend()
+        negative = bool(operators) and operators[-1].text == "-"
+        if negative and self._cursor.peek().kind in ("int", "float"):
+            minus = operators.pop()
+            node = self._postfix(_number(self._cursor.next(), minus))
+        else:
+            node = self._postfix(self._primary())
+        self._cursor.ascend()
+        for operator in reversed(operators):
+            node = Call(operator.offset, _UNARY[operator.text], (node,))
+        return node
+
+    def _primary(self) -> Node:
+        token = self._cursor.next()
+        match token.kind:
+            case "name":
+                return self._named(token, rooted=False)
+            case "int" | "uint" | "float":
+                return _number(token, None)
+            case "text" | "raw":
+                return Literal(token.offset, _content(token))
+            case "op" if token.text == "(":
+                node = self.expression()
+                self._cursor.expect(")")
+                return node
+            case "op" if token.text == "[":
+                items, optional = self._row("]", self.expression)
+                return ListOf(token.offset, items, optional)
+            case "op" if token.text == "{":
+                entries, optional = self._row("}", self._entry)
+                return MapOf(token.offset, entries, optional)
+            case "op" if token.text == ".":
+                name = self._cursor.next()
+                if name.kind == "name":
+                    return self._named(name, rooted=True)
+        raise nothing(token)
+
+    def _named(self, token: Token, rooted: bool) -> Node:
+        name = token.text
+        if name in _NAMED and not rooted:
+            return Literal(token.offset, _NAMED[name])
+        if name in _RESERVED or name in _NAMED or name == "in":
+            raise ExpressionError(f"{name!r} is a reserved word", token.offset)
+        if self._cursor.takes("("):
+            return Call(token.offset, name, self._arguments())
+        return Ident(token.offset, name, rooted)
+
+    def _postfix(self, node: Node) -> Node:
+        """Selections, lookups and calls after *node*."""
+        while True:
+            token = self._cursor.peek()
+            if self._cursor.takes("."):
+                node = self._selection(node, token)
+            elif self._cursor.takes("["):
+                optional = self._cursor.takes("?")
+                node = Index(token.offset, node, self.expression(), optional)
+                self._cursor.expect("]")
+            elif token.says("{") and isinstance(node, Ident | Select):
+                raise ExpressionError("messages can't be constructed here", token.offset)
+            else:
+                return node
+
+    def _selection(self, node: Node, dot: Token) -> Node:
+        optional = self._cursor.takes("?")
+        name = self._cursor.next()
+        field = name.text.strip("`")
+        if name.kind not in ("name", "quoted") or field in _NAMED or field == "in":
+            raise ExpressionError("a name must follow the dot", name.offset)
+        if name.kind == "name" and not optional and self._cursor.takes("("):
+            return Call(name.offset, field, self._arguments(), node)
+        return Select(dot.offset, node, field, optional)
+
+    def _arguments(self) -> tuple[Node, ...]:
+        """What is between the parentheses of a call, the first of which is taken."""
+        found: list[Node] = []
+        while not self._cursor.peek().says(")"):
+            found.append(self.expression())
+            if not self._cursor.takes(","):
+                break
+        self._cursor.expect(")")
+        return tuple(found)
+
+    def _row(self, end: str, item: Callable[[], _Item]) -> tuple[tuple[_Item, ...], frozenset[int]]:
+        """Items up to *end*, and which of them are optional; a last comma is allowed."""
+        found: list[_Item] = []
+        optional: set[int] = set()
+        while not self._cursor.peek().says(end):
+            if self._cursor.takes("?"):
+                optional.add(len(found))
+            found.append(item())
+            if not self._cursor.takes(","):
+                break
+        self._cursor.expect(end)
+        return tuple(found), frozenset(optional)
+
+    def _entry(self) -> tuple[Node, Node]:
+        key = self.expression()
+        self._cursor.expect(":")
+        return key, self.expression()
 
 
-def _trees(tree: Token | Tree[Token]) -> list[Tree[Token]]:
-    children: list[Tree[Token]] = tree.children
-    return children
+def _number(token: Token, minus: Token | None) -> Literal:
+    offset, sign = (token.offset, "") if minus is None else (minus.offset, "-")
+    text = token.text.lower()
+    if token.kind == "float":
+        return Literal(offset, float(sign + text))
+    is_unsigned = token.kind == "uint"
+    digits = text.removesuffix("u") if is_unsigned else text
+    base = 16 if digits.startswith("0x") else 10
+    least, most = (0, 2**64 - 1) if is_unsigned else (-(2**63), 2**63 - 1)
+    return Literal(offset, integer(token, sign + digits, base, least, most), is_unsigned)
 
 
-def _start(tree: Tree[Token]) -> int:
-    return getattr(tree.meta, "start_pos", 0)
-
-
-def _integer(text: str, offset: int, least: int, most: int) -> int:
-    sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text)
-    value = sign * int(digits, 16 if digits[:2] in ("0x", "0X") else 10) if len(text) < 40 else None
-    if value is None or not least <= value <= most:
-        raise ExpressionError(f"{text} does not fit 64 bits", offset)
-    return value
-
-
-def _unquote(text: str, offset: int, raw_bytes: bool) -> bytes:
-    """The content of a string or bytes literal, as UTF-8 for a string."""
-    is_raw = text[0] in "rR"
-    quoted = text[1:] if is_raw else text
-    width = 3 if quoted[:3] in ('"""', "'" * 3) else 1
+def _content(token: Token) -> str | bytes:
+    """What a text or bytes literal says."""
+    quoted = token.text.lstrip("rRbB")
+    is_bytes = "b" in token.text[: -len(quoted)].lower()
+    width = 3 if quoted[:3] in ('"""', "'''") else 1
     body = quoted[width:-width]
-    if is_raw or "\\" not in body:
-        return body.encode()
+    if token.kind == "raw" or "\\" not in body:
+        return body.encode() if is_bytes else body
     pieces: list[bytes] = []
     last = 0
     for match in _ESCAPE.finditer(body):
-        pieces += (body[last : match.start()].encode(), _escape(match, offset, raw_bytes))
+        pieces += (body[last : match.start()].encode(), _escape(match, token, is_bytes))
         last = match.end()
     pieces.append(body[last:].encode())
-    return b"".join(pieces)
+    joined = b"".join(pieces)
+    return joined if is_bytes else joined.decode()
 
 
-def _escape(match: re.Match[str], offset: int, raw_bytes: bool) -> bytes:
-    """In bytes, ``\\x`` and octal escapes are bytes; in strings they are characters."""
+def _escape(match: re.Match[str], token: Token, is_bytes: bool) -> bytes:
+    """In bytes, ``\\x`` and octal escapes are bytes; in texts they are characters."""
     if plain := match["plain"]:
         return _PLAIN[plain].encode()
     if digits := match["x"] or match["octal"]:
         value = int(digits, 16 if match["x"] else 8)
-        return bytes([value]) if raw_bytes else chr(value).encode()
-    if not raw_bytes and (digits := match["u"] or match["U"]):
+        return bytes([value]) if is_bytes else chr(value).encode()
+    if not is_bytes and (digits := match["u"] or match["U"]):
         value = int(digits, 16)
         if value < 0x110000 and not 0xD800 <= value < 0xE000:
             return chr(value).encode()
-    raise ExpressionError(f"unknown escape {match[0]}", offset)
+    raise ExpressionError(f"unknown escape {match[0]}", token.offset)

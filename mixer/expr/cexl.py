@@ -7,7 +7,6 @@ Law: any text gives a tree or an ExpressionError with an offset, in bounded time
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from attributes import Duration
 from mixer.errors import ExpressionError
@@ -20,8 +19,6 @@ from mixer.expr.syntax import (
     GT,
     LE,
     LT,
-    MAX_DEPTH,
-    MAX_LENGTH,
     NE,
     OR,
     Call,
@@ -31,8 +28,8 @@ from mixer.expr.syntax import (
     Node,
     Select,
     bounded,
-    too_deep,
 )
+from mixer.expr.tokens import Cursor, Token, integer, nothing
 
 _BINARY = {
     "||": (1, OR),
@@ -104,57 +101,27 @@ _ESCAPE = re.compile(
 _PLAIN = dict(zip("abfnrtv\\'\"", "\a\b\f\n\r\t\v\\'\"", strict=True))
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A word of the text."""
-
-    kind: str
-    text: str
-    offset: int
-
-
 def parse(text: str) -> Node:
     """Parse *text*; raise ExpressionError where it is no expression of the language."""
-    if len(text) > MAX_LENGTH:
-        raise ExpressionError(f"longer than {MAX_LENGTH} characters; split the expression")
-    parser = _Parser(_tokens(text), len(text))
-    node = parser.binary(1)
-    parser.end()
+    cursor = Cursor(text, _TOKEN)
+    node = _Parser(cursor).binary(1)
+    token = cursor.peek()
+    if token.kind != "end":
+        raise ExpressionError(f"unexpected {token.text!r}", token.offset)
     return bounded(node)
-
-
-def _tokens(text: str) -> list[Token]:
-    found, offset = [], 0
-    while offset < len(text):
-        match = _TOKEN.match(text, offset)
-        if match is None or match.lastgroup is None:
-            raise ExpressionError(_stray(text, offset), offset)
-        if match.lastgroup != "space":
-            found.append(Token(match.lastgroup, match[0], offset))
-        offset = match.end()
-    return found
-
-
-def _stray(text: str, offset: int) -> str:
-    if text[offset] in "\"'`":
-        return f"the text that begins with {text[offset]} has no end"
-    return f"unexpected character {text[offset]!r}"
 
 
 class _Parser:
     """Precedence climbing over the tokens."""
 
-    def __init__(self, tokens: list[Token], length: int) -> None:
-        self._tokens = tokens
-        self._at = 0
-        self._end = Token("end", "", length)
-        self._depth = 0
+    def __init__(self, cursor: Cursor) -> None:
+        self._cursor = cursor
 
     def binary(self, least: int) -> Node:
         """An expression whose operators bind at least as tight as *least*."""
         left = self._unary()
         while True:
-            token = self._peek()
+            token = self._cursor.peek()
             found = _BINARY.get(token.text) if token.kind == "op" else None
             if found is None:
                 self._refuse_operator(token)
@@ -162,13 +129,8 @@ class _Parser:
             precedence, name = found
             if precedence < least:
                 return left
-            self._next()
+            self._cursor.next()
             left = Call(token.offset, name, (left, self.binary(precedence + 1)))
-
-    def end(self) -> None:
-        token = self._peek()
-        if token.kind != "end":
-            raise ExpressionError(f"unexpected {token.text!r}", token.offset)
 
     def _refuse_operator(self, token: Token) -> None:
         if token.kind == "op" and token.text not in (")", "]", ","):
@@ -179,10 +141,8 @@ class _Parser:
             )
 
     def _unary(self) -> Node:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise too_deep(self._peek().offset)
-        token = self._next()
+        self._cursor.descend()
+        token = self._cursor.next()
         match token.kind:
             case "name":
                 node = self._named(token)
@@ -192,52 +152,52 @@ class _Parser:
                 node = Literal(token.offset, _text(token))
             case "op" if token.text == "(":
                 node = self.binary(1)
-                self._expect(")")
+                self._cursor.expect(")")
                 node = self._postfix(node, receiver=True)
-                self._depth -= 1
+                self._cursor.ascend()
                 return node
             case "end":
-                raise ExpressionError("the expression ends where a value is expected", token.offset)
+                raise nothing(token)
             case _:
                 raise ExpressionError(
                     f"unexpected {token.text!r}", token.offset, _HINTS.get(token.text, "")
                 )
         node = self._postfix(node, receiver=True)
-        self._depth -= 1
+        self._cursor.ascend()
         return node
 
     def _named(self, token: Token) -> Node:
         if token.text.lower() in ("true", "false"):
             return Literal(token.offset, token.text.lower() == "true")
         self._refuse_keyword(token)
-        if self._peek().text == "(" and self._peek().kind == "op":
+        if self._cursor.peek().says("("):
             return Call(token.offset, token.text, self._arguments())
         return Ident(token.offset, token.text)
 
     def _postfix(self, node: Node, receiver: bool) -> Node:
         """Selections, lookups and calls after *node*; a bare lookup can't be a *receiver*."""
-        while self._peek().kind == "op":
-            token = self._peek()
+        while self._cursor.peek().kind == "op":
+            token = self._cursor.peek()
             if token.text == ".":
-                self._next()
+                self._cursor.next()
                 if not receiver:
                     raise ExpressionError(
                         "a map lookup can't be followed by a method",
                         token.offset,
                         'put it in parentheses: (m["k"]).startsWith("x")',
                     )
-                name = self._next()
+                name = self._cursor.next()
                 if name.kind != "name":
                     raise ExpressionError("a name must follow the dot", name.offset)
-                if self._peek().text == "(" and self._peek().kind == "op":
+                if self._cursor.peek().says("("):
                     node = Call(node.offset, name.text, self._arguments(), node)
                 else:
                     self._refuse_keyword(name)
                     node = Select(node.offset, node, name.text)
             elif token.text == "[":
-                self._next()
+                self._cursor.next()
                 node = Index(node.offset, node, self.binary(1))
-                self._expect("]")
+                self._cursor.expect("]")
                 receiver = False
             elif token.text == "(":
                 raise ExpressionError("only a name can be called", token.offset)
@@ -246,33 +206,18 @@ class _Parser:
         return node
 
     def _arguments(self) -> tuple[Node, ...]:
-        self._expect("(")
+        self._cursor.expect("(")
         found: list[Node] = []
-        while self._peek().text != ")":
+        while not self._cursor.peek().says(")"):
             found.append(self.binary(1))
-            if self._peek().text != ",":
+            if not self._cursor.takes(","):
                 break
-            self._next()
-        self._expect(")")
+        self._cursor.expect(")")
         return tuple(found)
 
     def _refuse_keyword(self, token: Token) -> None:
         if token.text in _KEYWORDS:
             raise ExpressionError(f"{token.text!r} is a reserved word", token.offset)
-
-    def _expect(self, text: str) -> None:
-        token = self._next()
-        if token.kind != "op" or token.text != text:
-            shown = repr(token.text) if token.kind != "end" else "the end"
-            raise ExpressionError(f"expected {text!r} instead of {shown}", token.offset)
-
-    def _peek(self) -> Token:
-        return self._tokens[self._at] if self._at < len(self._tokens) else self._end
-
-    def _next(self) -> Token:
-        token = self._peek()
-        self._at += 1
-        return token
 
 
 def _number(token: Token) -> int | float:
@@ -280,10 +225,7 @@ def _number(token: Token) -> int | float:
         return float(token.text)
     if not token.text.isdigit():
         raise ExpressionError(f"{token.text} is no decimal number", token.offset)
-    value = int(token.text.lstrip("0") or "0") if len(token.text) < 40 else 1 << 64
-    if value >= 1 << 63:
-        raise ExpressionError(f"{token.text} does not fit 64 bits", token.offset)
-    return value
+    return integer(token, token.text, 10, 0, (1 << 63) - 1)
 
 
 def _text(token: Token) -> str | Duration:

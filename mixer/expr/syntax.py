@@ -40,6 +40,8 @@ class Ident:
 
     offset: int
     name: str
+    rooted: bool = False
+    """True for CEL's ``.name``, which no variable of a macro hides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Select:
     offset: int
     operand: Node
     field: str
+    optional: bool = False
+    """True for CEL's ``operand.?field``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ class Index:
     offset: int
     operand: Node
     key: Node
+    optional: bool = False
+    """True for CEL's ``operand[?key]``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,8 @@ class ListOf:
 
     offset: int
     items: tuple[Node, ...]
+    optional: frozenset[int] = frozenset()
+    """Places of the items written ``?item``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +92,8 @@ class MapOf:
 
     offset: int
     entries: tuple[tuple[Node, Node], ...]
+    optional: frozenset[int] = frozenset()
+    """Places of the entries written ``?key: value``."""
 
 
 Node: TypeAlias = Literal | Ident | Select | Index | Call | ListOf | MapOf
