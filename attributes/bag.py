@@ -7,7 +7,7 @@ cache key at the sidecar.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from enum import IntEnum
 from typing import Protocol, TypeAlias
 
@@ -23,6 +23,10 @@ class Reference(IntEnum):
 
 References: TypeAlias = dict[tuple[str, str | None], Reference]
 """Reads by (attribute, map key); the key is None where no map key was asked for."""
+
+
+Note: TypeAlias = tuple[Sequence[tuple[str, str | None]], int]
+"""Reads of a compiled expression, and for each two bits, the first one's lowest: found, absent."""
 
 
 class Source(Protocol):
@@ -41,56 +45,94 @@ class Bag:
     it is no part of what the caller sent.
     """
 
-    __slots__ = ("_generated", "_source", "references")
+    __slots__ = ("_generated", "_noted", "_references", "_source", "note", "read")
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._generated: dict[str, Value] = {}
-        self.references: References = {}
+        self._references: References = {}
+        self._noted: list[Note] = []
+        self.read: Callable[[str], Value | None] = source.get
+        """Read without a reference; who reads so must `note` it."""
+        self.note: Callable[[Note], None] = self._noted.append
+        """Record many reads at once, as compiled expressions do."""
+
+    @property
+    def references(self) -> References:
+        """All reads of what was sent, so far."""
+        if self._noted:
+            for note in self._noted:
+                _record(note, self._references, self._generated)
+            self._noted.clear()
+        return self._references
+
+    @references.setter
+    def references(self, references: References) -> None:
+        self._noted.clear()
+        self._references = references
 
     def get(self, name: str) -> Value | None:
         """Read an attribute, whole maps included; None where it is absent."""
-        if name in self._generated:
-            return self._generated[name]
-        value = self._source.get(name)
-        self.references[name, None] = Reference.ABSENCE if value is None else Reference.EXACT
+        value = self.read(name)
+        if name not in self._generated:
+            found = Reference.ABSENCE if value is None else Reference.EXACT
+            self._references[name, None] = found
         return value
 
     def map(self, name: str) -> Value | None:
         """Read a map in order to look up keys of it; only its absence is a reference."""
-        if name in self._generated:
-            return self._generated[name]
-        value = self._source.get(name)
+        value = self.read(name)
         if value is None:
-            self.references[name, None] = Reference.ABSENCE
+            self._references[name, None] = Reference.ABSENCE
         return value
 
     def key(self, name: str, entries: Mapping[str, str], key: str) -> str | None:
         """Look up *key* in the *entries* that `map` gave for *name*; None where it is absent."""
         value = entries.get(key)
         if name not in self._generated:
-            self.references[name, key] = Reference.ABSENCE if value is None else Reference.EXACT
+            self._references[name, key] = Reference.ABSENCE if value is None else Reference.EXACT
         return value
 
     def peek(self, name: str) -> Value | None:
         """Read without a reference: for tracing and logs, never for an answer."""
-        return self._generated[name] if name in self._generated else self._source.get(name)
+        return self.read(name)
 
     def overlaid(self, attributes: Mapping[str, Value]) -> Bag:
         """This bag and *attributes*, which the caller did not send; reads are recorded in both."""
         other = Bag(self._source)
-        other._generated = {**attributes, **self._generated}
-        other.references = self.references
+        other._layer({**attributes, **self._generated})
+        other._references = references = self.references
+        generated = other._generated
+        other.note = lambda note: _record(note, references, generated)
         return other
 
     def aside(self) -> Bag:
         """This bag with references of its own, for what must leave no trace in the answer."""
         other = Bag(self._source)
-        other._generated = self._generated
+        other._layer(self._generated)
         return other
 
     def generate(self, attributes: Mapping[str, Value]) -> None:
         """Add generated *attributes*; those already sent or generated stay as they are."""
-        for name, value in attributes.items():
-            if self.peek(name) is None:
-                self._generated[name] = value
+        self._references = self.references  # what was read until now was read without them
+        added = {name: value for name, value in attributes.items() if self.read(name) is None}
+        self._layer(self._generated | added)
+
+    def _layer(self, generated: dict[str, Value]) -> None:
+        self._generated = generated
+        sent = self._source.get
+        if not generated:
+            return
+
+        def read(name: str) -> Value | None:
+            value = generated.get(name)
+            return sent(name) if value is None else value
+
+        self.read = read
+
+
+def _record(note: Note, references: References, generated: Container[str]) -> None:
+    reads, seen = note
+    for at, (name, key) in enumerate(reads):
+        if (found := seen >> 2 * at & 3) and name not in generated:
+            references[name, key] = Reference.EXACT if found & 1 else Reference.ABSENCE

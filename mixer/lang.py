@@ -12,5 +12,8 @@ class Lang(Enum):
     CEL = "CEL"
     """The default of ``meshmixer.io/v1``."""
 
+    STRICT = "CEL strict"
+    """CEL without our extension ``a | b``; a resource asks for it by ``strict: true``."""
+
     COMPAT = "COMPAT"
     """Istio's syntax with the meaning of CEL."""

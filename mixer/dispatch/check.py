@@ -16,7 +16,7 @@ from mixer.dispatch.preprocess import preprocess
 from mixer.dispatch.quota import allocate
 from mixer.dispatch.run import Fault, Pending, error_list, run
 from mixer.errors import Code, RpcError
-from mixer.expr.compile import Failure
+from mixer.expr.reads import Failure
 from mixer.instances.compile import output_values
 from mixer.rules.routes import Call, HeaderPlan, Route, Routes
 

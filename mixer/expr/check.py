@@ -7,36 +7,54 @@ Everything the two languages mean differently is decided here, by a `Dialect`.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import count
 
 from attributes import Duration, Vocabulary
 from mixer.errors import ExpressionError
-from mixer.expr import syntax
-from mixer.expr.overloads import CEL_TABLE, CEXL_TABLE, Overload, Table
+from mixer.expr import dynamic, fold, macros, standard, syntax
+from mixer.expr.overload import Overload
+from mixer.expr.overloads import CEL_TABLE, CEXL_TABLE, Table
+from mixer.expr.resolve import choose, common, joined
 from mixer.expr.tree import (
     Apply,
     Attribute,
+    Binding,
     Conditional,
     Constant,
-    EmptyMap,
     Fallback,
     Has,
     Logic,
     Lookup,
+    Maybe,
     Tree,
+    Variable,
 )
 from mixer.expr.types import (
     BOOL,
     BY_VALUE_TYPE,
+    BYTES,
+    DNS,
     DOUBLE,
     DURATION,
+    DYN,
+    EMAIL,
     INT,
+    IP,
+    NULL,
     STRING,
     STRING_MAP,
+    TIMESTAMP,
+    TYPE,
+    UINT,
+    URI,
+    A,
+    B,
     Type,
-    list_of,
 )
+from mixer.expr.values import CLASSES, TypeValue, Uint
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,107 +62,219 @@ class Dialect:
     """Where the languages differ (spec: expressions, differences from CEXL)."""
 
     functions: Table
-    zero: bool
-    """An absent attribute reads as the zero value of its type."""
+    is_cel: bool
+    """An absent attribute reads as the zero value of its type and a missing map key is a failure;
+    ``&&`` and ``||`` absorb a failing side; ``map.key`` means ``map["key"]``; macros are known.
+    Otherwise an absent attribute is a failure and a missing key reads as ""."""
 
-    lenient: bool
-    """A missing map key reads as ""."""
-
-    absorbs: bool
-    """``&&`` and ``||`` absorb a failing side."""
-
-    selects_keys: bool
-    """``map.key`` means ``map["key"]``."""
+    falls_back: bool = True
+    """``a | b`` is known."""
 
 
-CEXL = Dialect(CEXL_TABLE, zero=False, lenient=True, absorbs=False, selects_keys=False)
-CEL = Dialect(CEL_TABLE, zero=True, lenient=False, absorbs=True, selects_keys=True)
-SPECIAL = ("conditional", "emptyStringMap", "has", "pick")
+CEXL = Dialect(CEXL_TABLE, is_cel=False)
+CEL = Dialect(CEL_TABLE, is_cel=True)
+STRICT = replace(CEL, falls_back=False)
+SPECIAL = ("conditional", "dyn", "emptyStringMap", "has", "pick", *macros.NAMES)
+TYPE_NAMES = frozenset(CLASSES.values())
+_LITERALS = {
+    str: STRING,
+    int: INT,
+    float: DOUBLE,
+    bool: BOOL,
+    bytes: BYTES,
+    Duration: DURATION,
+    type(None): NULL,
+}
+_MAKERS = {
+    IP: "ip",
+    TIMESTAMP: "timestamp",
+    DURATION: "duration",
+    DNS: "dnsName",
+    EMAIL: "email",
+    URI: "uri",
+}
 
 
-def check(node: syntax.Node, vocabulary: Vocabulary, dialect: Dialect) -> Tree:
-    """Type *node*; raise ExpressionError at the first thing that does not fit."""
-    return _Checker(vocabulary, dialect).tree(node)
+def check(
+    node: syntax.Node,
+    vocabulary: Vocabulary,
+    dialect: Dialect,
+    bindings: Mapping[str, Type] | None = None,
+    checked: bool = True,
+) -> Tree:
+    """
+    Type *node*; raise ExpressionError at the first thing that does not fit.
+
+    *bindings* are names that are given beside the call. Unless *checked*, all types are left to
+    the call, which must not change what the expression is worth.
+    """
+    return Checker(vocabulary, dialect, bindings or {}, checked).tree(node)
 
 
-class _Checker:
-    def __init__(self, vocabulary: Vocabulary, dialect: Dialect) -> None:
+class Checker:
+    """Types one syntax tree; used once."""
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        dialect: Dialect,
+        bindings: Mapping[str, Type],
+        checked: bool,
+    ) -> None:
         self.vocabulary = vocabulary
         self.dialect = dialect
+        self.bindings = bindings
+        self.checked = checked
+        self.scope: dict[str, Variable] = {}
+        self._serial = count(1)
 
     def tree(self, node: syntax.Node) -> Tree:
+        """The typed tree of *node*."""
+        return self._forgotten(self._static(node))
+
+    def _forgotten(self, found: Tree) -> Tree:
+        """*found*, without its type where types are left to the call."""
+        if self.checked or found.type == DYN:
+            return found
+        return Apply(dynamic.dyn(found.type), (found,), DYN)
+
+    def _static(self, node: syntax.Node) -> Tree:
         match node:
             case syntax.Literal():
-                return self._literal(node)
+                value = Uint(node.value) if node.unsigned else node.value  # type: ignore[arg-type]
+                type_ = UINT if node.unsigned else _LITERALS[type(node.value)]
+                return Constant(type_, value, node)
             case syntax.Ident() | syntax.Select():
                 return self._name(node)
             case syntax.Index():
-                return self._lookup(node, node.operand, self.tree(node.key))
+                return self._index(node)
             case syntax.Call():
                 return self._call(node)
             case syntax.ListOf():
                 return self._list(node)
             case syntax.MapOf():
-                raise ExpressionError("maps can't be written here", node.offset)
-
-    def _literal(self, node: syntax.Literal) -> Constant:
-        types = {str: STRING, int: INT, float: DOUBLE, bool: BOOL, Duration: DURATION}
-        type_ = types.get(type(node.value))
-        if type_ is None or node.unsigned:
-            raise ExpressionError("no attribute or field has the type of this literal", node.offset)
-        return Constant(type_, node.value)
+                return self._map(node)
 
     def _list(self, node: syntax.ListOf) -> Tree:
-        items = [self.tree(item) for item in node.items]
-        if not items:
-            raise ExpressionError("an empty list has no type; write at least one item", node.offset)
-        for item, source in zip(items, node.items, strict=True):
-            if item.type != items[0].type:
-                raise ExpressionError(
-                    f"all items of a list must have one type: got {item.type} after "
-                    f"{items[0].type}",
-                    source.offset,
-                )
-        type_ = list_of(items[0].type)
-        constants = tuple(item.value for item in items if isinstance(item, Constant))
-        if len(constants) == len(items):
-            return Constant(type_, constants)
-        code = "(" + "".join(f"{{{at}}}, " for at in range(len(items))) + ")"
-        return Apply(Overload("[]", tuple(item.type for item in items), type_, code), tuple(items))
+        items = [
+            self._optional(item) if at in node.optional else self.tree(item)
+            for at, item in enumerate(node.items)
+        ]
+        type_ = common(
+            item.type.params[0] if at in node.optional else item.type
+            for at, item in enumerate(items)
+        )
+        overload = standard.list_from(len(items), type_, node.optional)
+        return self.apply(overload, items, overload.result, node)
+
+    def _map(self, node: syntax.MapOf) -> Tree:
+        keys = [self.tree(key) for key, _ in node.entries]
+        values = [
+            self._optional(value) if at in node.optional else self.tree(value)
+            for at, (_, value) in enumerate(node.entries)
+        ]
+        value_type = common(
+            value.type.params[0] if at in node.optional else value.type
+            for at, value in enumerate(values)
+        )
+        key_type = common(key.type for key in keys)
+        overload = standard.map_from(len(keys), key_type, value_type, node.optional)
+        args = [part for entry in zip(keys, values, strict=True) for part in entry]
+        return self.apply(overload, args, overload.result, node)
+
+    def _optional(self, node: syntax.Node) -> Tree:
+        found = self.tree(node)
+        if found.type == DYN:
+            wanted = Type("optional", (DYN,))
+            return Apply(dynamic.narrow(wanted), (found,), wanted)
+        if found.type.name != "optional":
+            raise ExpressionError(f"expected an optional, got {found.type}", node.offset)
+        return found
 
     # -- reads
 
     def _name(self, node: syntax.Ident | syntax.Select) -> Tree:
-        path = _path(node)
-        if path is None:
-            assert isinstance(node, syntax.Select)
+        if isinstance(node, syntax.Select) and node.optional:
+            return self._optional_select(node)
+        segments = _segments(node)
+        if not segments or self._is_variable(segments[0]):
+            if isinstance(node, syntax.Ident):
+                return replace(self.scope[node.name], source=node)
             return self._select(node, self.tree(node.operand))
-        if declared := self.vocabulary.get(path):
-            return Attribute(BY_VALUE_TYPE[declared.type], path, self.dialect.zero)
-        if isinstance(node, syntax.Select) and self.dialect.selects_keys:
-            parent = _path(node.operand)
-            if parent in self.vocabulary:
-                return self._select(node, self.tree(node.operand))
+        path = _dotted(segments)
+        if found := self._declared(path, node):
+            return found
+        if isinstance(node, syntax.Select) and self.dialect.is_cel and self._declares(segments):
+            return self._select(node, self.tree(node.operand))
+        if path in TYPE_NAMES and self.dialect.is_cel:
+            return Constant(TYPE, TypeValue(path), node)
         raise ExpressionError(
-            f"unknown attribute {path}", _start(node), _did_you_mean(path, self.vocabulary)
+            f"unknown attribute {path}", segments[0].offset, self._similar_name(path)
         )
 
-    def _select(self, node: syntax.Select, operand: Tree) -> Tree:
-        if operand.type != STRING_MAP or not self.dialect.selects_keys:
-            raise ExpressionError(f"a {operand.type} has no field {node.field!r}", node.offset)
-        return Lookup(operand, Constant(STRING, node.field), self.dialect.lenient)
+    def _is_variable(self, first: syntax.Ident | syntax.Select) -> bool:
+        return isinstance(first, syntax.Ident) and not first.rooted and first.name in self.scope
 
-    def _lookup(self, node: syntax.Index, of: syntax.Node, key: Tree) -> Tree:
-        operand = self.tree(of)
-        if operand.type != STRING_MAP:
-            raise ExpressionError(
-                f"INDEX arg 1 typeError got {operand.type}, expected STRING_MAP", of.offset
+    def _declared(self, path: str, node: syntax.Node) -> Attribute | Binding | None:
+        if attribute := self.vocabulary.get(path):
+            return Attribute(BY_VALUE_TYPE[attribute.type], path, self.dialect.is_cel, node)
+        if type_ := self.bindings.get(path):
+            return Binding(type_, path, node)
+        return None
+
+    def _declares(self, segments: Sequence[syntax.Ident | syntax.Select]) -> bool:
+        """Whether the beginning of a path, short of its end, is a name."""
+        paths = [_dotted(segments[:end]) for end in range(1, len(segments))]
+        return any(path in self.vocabulary or path in self.bindings for path in paths)
+
+    def _select(self, node: syntax.Select, operand: Tree) -> Tree:
+        key = Constant(STRING, node.field)
+        if operand.type == STRING_MAP and self.dialect.is_cel:
+            return Lookup(operand, key, lenient=False, source=node)
+        if operand.type.name == "optional":
+            return self.call(standard.OPTIONAL_INDEX, False, (operand, key), node, ())
+        if operand.type.name in ("map", "dyn") and self.dialect.is_cel:
+            return self.call(standard.INDEX, False, (operand, key), node, ())
+        raise ExpressionError(f"a {operand.type} has no field {node.field!r}", node.offset)
+
+    def _optional_select(self, node: syntax.Select) -> Tree:
+        read, operand = self._read(node)
+        if read is not None:
+            return Maybe(read, node)
+        args = (operand, Constant(STRING, node.field))
+        return self.call(standard.OPTIONAL_INDEX, False, args, node, (node.operand, node))
+
+    def _read(self, node: syntax.Select) -> tuple[Attribute | Lookup | None, Tree]:
+        """What *node* reads where its presence can be told, and what it selects from."""
+        segments = _segments(replace(node, optional=False))
+        if segments and not self._is_variable(segments[0]):
+            found = self._declared(_dotted(segments), node)
+            if isinstance(found, Attribute):
+                return found, found
+        operand = self._static(node.operand)
+        if operand.type == STRING_MAP:
+            key = Constant(STRING, node.field)
+            return Lookup(operand, key, not self.dialect.is_cel), operand
+        return None, self._forgotten(operand)
+
+    def _index(self, node: syntax.Index) -> Tree:
+        operand, key = self.tree(node.operand), self.tree(node.key)
+        if operand.type == STRING_MAP and key.type == STRING:
+            found = Lookup(operand, key, not self.dialect.is_cel, source=node)
+            return Maybe(found, node) if node.optional else found
+        if not self.dialect.is_cel:
+            at, got, expected = (
+                (2, key.type, STRING)
+                if operand.type == STRING_MAP
+                else (1, operand.type, STRING_MAP)
             )
-        if key.type != STRING:
+            part = node.key if at == 2 else node.operand
             raise ExpressionError(
-                f"INDEX arg 2 typeError got {key.type}, expected STRING", node.key.offset
+                f"INDEX arg {at} typeError got {got}, expected {expected}", part.offset
             )
-        return Lookup(operand, key, self.dialect.lenient)
+        is_optional = node.optional or operand.type.name == "optional"
+        function = standard.OPTIONAL_INDEX if is_optional else standard.INDEX
+        return self.call(function, False, (operand, key), node, (node.operand, node.key))
 
     # -- calls
 
@@ -155,188 +285,306 @@ class _Checker:
             case syntax.FALLBACK:
                 return self._fallback(node)
             case syntax.CONDITIONAL:
-                return self._conditional(node)
+                return self.conditional(node)
             case syntax.IN:
                 return self._in(node)
-            case name if name in SPECIAL and node.target is None:
-                return self._special(node)
-            case _:
-                return self._apply(node)
+        if self.dialect.is_cel and (expanded := macros.expand(self, node)):
+            return expanded
+        if node.target is None and node.function in SPECIAL:
+            return self._special(node)
+        name, target = node.function, node.target
+        if target is not None and (whole := self._qualified(target, name)):
+            name, target = whole, None
+        sources = (*([] if target is None else [target]), *node.args)
+        args = tuple([self.tree(source) for source in sources])
+        return self.call(name, target is not None, args, node, sources)
+
+    def _qualified(self, target: syntax.Node, name: str) -> str:
+        """The name of a function in a namespace, such as ``math.abs``, or ""."""
+        segments = _segments(target)
+        if not segments or self._is_variable(segments[0]):
+            return ""
+        whole = f"{_dotted(segments)}.{name}"
+        return whole if whole in self.dialect.functions else ""
 
     def _logic(self, node: syntax.Call) -> Tree:
         """One node for a whole row of ``&&`` or ``||``, however long."""
         calls = [node]
         while isinstance(left := calls[-1].args[0], syntax.Call) and left.function == node.function:
             calls.append(left)
-        first = self._truth(calls[-1], 0)
-        rest = (self._truth(call, 1) for call in reversed(calls))
-        return Logic(node.function == syntax.OR, (first, *rest), self.dialect.absorbs)
+        first = self.truth(calls[-1], 0)
+        rest = [self.truth(call, 1) for call in reversed(calls)]
+        decisive = node.function == syntax.OR
+        return fold.logic(Logic(decisive, (first, *rest), self.dialect.is_cel, source=node))
 
-    def _truth(self, node: syntax.Call, at: int) -> Tree:
+    def truth(self, node: syntax.Call, at: int) -> Tree:
         """An argument that must be a BOOL."""
         operand = self.tree(node.args[at])
+        if operand.type == DYN:
+            return Apply(dynamic.narrow(BOOL), (operand,), BOOL)
         if operand.type != BOOL:
             raise self._mismatch(node, at, operand.type, BOOL)
         return operand
 
     def _fallback(self, node: syntax.Call) -> Tree:
+        if not self.dialect.falls_back:
+            raise ExpressionError(
+                "a | b is not part of the standard, and this is strict", node.offset,
+                'write has(a.b) ? a.b : c, or a.?b.orValue(c)',
+            )  # fmt: skip
         first, second = (self.tree(argument) for argument in node.args)
-        if first.type != second.type:
-            raise self._mismatch(node, 1, second.type, first.type)
-        return Fallback(first.type, first, second)
+        type_ = self.either(node, first, second)
+        return Fallback(type_, first, second, node)
 
-    def _conditional(self, node: syntax.Call) -> Tree:
-        condition, yes, no = (self.tree(argument) for argument in node.args)
-        if condition.type != BOOL:
-            raise self._mismatch(node, 0, condition.type, BOOL)
-        if yes.type != no.type:
-            raise self._mismatch(node, 2, no.type, yes.type)
-        return Conditional(yes.type, condition, yes, no)
+    def either(self, node: syntax.Call, first: Tree, second: Tree) -> Type:
+        """The type of what is one of two, the second of which is the last argument of *node*."""
+        type_ = joined(first.type, second.type)
+        if type_ is None:
+            raise self._mismatch(node, len(node.args) - 1, second.type, first.type)
+        return type_
+
+    def conditional(self, node: syntax.Call) -> Tree:
+        """``c ? x : y`` or ``conditional(c, x, y)``."""
+        condition = self.truth(node, 0)
+        yes, no = self.tree(node.args[1]), self.tree(node.args[2])
+        type_ = self.either(node, yes, no)
+        yes, no = _forgetting(yes, type_), _forgetting(no, type_)
+        return fold.conditional(Conditional(type_, condition, yes, no, node))
 
     def _in(self, node: syntax.Call) -> Tree:
-        wanted = self.tree(node.args[1])
-        if wanted.type != STRING_MAP:
-            return self._apply(node)
-        key = self.tree(node.args[0])
-        if key.type != STRING:
-            raise self._mismatch(node, 0, key.type, STRING)
-        return Has(Lookup(wanted, key, self.dialect.lenient))
+        key, wanted = (self.tree(argument) for argument in node.args)
+        if wanted.type == STRING_MAP and key.type == STRING:
+            return Has(Lookup(wanted, key, not self.dialect.is_cel), source=node)
+        return self.call(syntax.IN, False, (key, wanted), node, node.args)
 
     def _special(self, node: syntax.Call) -> Tree:
-        if node.function == "emptyStringMap":
-            self._arity(node, 0)
-            return EmptyMap()
-        if node.function == "conditional":
-            self._arity(node, 3)
-            return self._conditional(node)
-        if self.dialect is CEXL:
-            raise self._unknown(node)
-        if node.function == "has":
-            self._arity(node, 1)
-            if not isinstance(node.args[0], syntax.Select):
-                raise ExpressionError("has() takes a name with a dot", node.args[0].offset)
-            found = self.tree(node.args[0])
-            assert isinstance(found, Attribute | Lookup)
-            return Has(found)
+        match node.function:
+            case "emptyStringMap":
+                self.arity(node, 0)
+                return Constant(STRING_MAP, {}, node)
+            case "conditional":
+                self.arity(node, 3)
+                return self.conditional(node)
+        if not self.dialect.is_cel:
+            raise self._unknown(node, node.function)
+        match node.function:
+            case "dyn":
+                self.arity(node, 1)
+                found = self._static(node.args[0])
+                return fold.apply(Apply(dynamic.dyn(found.type), (found,), DYN, node))
+            case "has":
+                return self._has(node)
         if len(node.args) < 2:
             raise self._arity_error(node, 2)
         first = self.tree(node.args[0])
-        for argument in node.args[1:]:
+        for at, argument in enumerate(node.args[1:], 1):
             second = self.tree(argument)
-            if second.type != first.type:
-                raise self._mismatch(node, 1, second.type, first.type)
-            first = Fallback(first.type, first, second)
+            type_ = joined(first.type, second.type)
+            if type_ is None:
+                raise self._mismatch(node, at, second.type, first.type)
+            first = Fallback(type_, first, second, node)
         return first
 
-    def _apply(self, node: syntax.Call) -> Tree:
-        named = self.dialect.functions.get(node.function)
+    def _has(self, node: syntax.Call) -> Tree:
+        self.arity(node, 1)
+        of = node.args[0]
+        if not isinstance(of, syntax.Select):
+            raise ExpressionError("has() takes a name with a dot", of.offset)
+        read, operand = self._read(of)
+        if read is not None:
+            return Has(read, source=node)
+        args = (operand, Constant(STRING, of.field))
+        return self.call(standard.HAS_KEY, False, args, node, (of.operand, of))
+
+    def call(
+        self,
+        name: str,
+        method: bool,
+        args: tuple[Tree, ...],
+        node: syntax.Node,
+        sources: Sequence[syntax.Node],
+    ) -> Tree:
+        """The function *name* of *args*, which were written as *sources*."""
+        named = self.dialect.functions.get(name)
         if named is None:
-            raise self._unknown(node)
-        method = node.target is not None
+            raise self._unknown(node, name)
         overloads = [overload for overload in named if overload.method == method]
         if not overloads:
-            kind = (
-                "regular function on instance method"
-                if method
-                else ("instance method without an instance")
-            )
-            raise ExpressionError(f"invoking {kind}: {node.function}", node.offset)
-        sources = (*([node.target] if node.target is not None else []), *node.args)
-        args = tuple(self.tree(source) for source in sources)
-        types = tuple(argument.type for argument in args)
-        for overload in overloads:
-            if overload.params == types:
-                return self._prepared(overload, args, sources)
-        raise self._no_overload(node, overloads, types)
+            kind = "regular function on instance method" if method else (
+                "instance method without an instance"
+            )  # fmt: skip
+            raise ExpressionError(f"invoking {kind}: {name}", node.offset)
+        types = tuple([argument.type for argument in args])
+        chosen = choose(name, overloads, types)
+        if chosen is None and (listed := self._listed(name, overloads, args, node)):
+            return listed
+        if chosen is None:
+            raise self._no_overload(name, node, sources, overloads, types, method)
+        overload, result = chosen
+        if overload is standard.CONCAT and self.scope:
+            overload = standard.GUARDED_CONCAT
+        return self.apply(overload, args, result, node, sources)
 
-    def _prepared(
-        self, overload: Overload, args: tuple[Tree, ...], sources: tuple[syntax.Node, ...]
+    def _listed(
+        self, name: str, overloads: Sequence[Overload], args: tuple[Tree, ...], node: syntax.Node
+    ) -> Tree | None:
+        """``f(a, b, c)`` as ``f([a, b, c])``, for functions of any number of numbers."""
+        if len(args) <= max(len(overload.params) for overload in overloads):
+            return None
+        item = common(argument.type for argument in args)
+        made = standard.list_from(len(args), item, ())
+        row = self.apply(made, args, made.result, node)
+        chosen = choose(name, overloads, (row.type,))
+        return chosen and self.apply(chosen[0], (row,), chosen[1], node)
+
+    def apply(
+        self,
+        overload: Overload,
+        args: Sequence[Tree],
+        result: Type,
+        node: syntax.Node,
+        sources: Sequence[syntax.Node] = (),
     ) -> Tree:
+        """*overload* of *args*, worked out now where that is possible."""
         at = overload.prepared
         if at is not None and isinstance(constant := args[at], Constant):
             try:
                 overload.prepare(constant.value)
             except ValueError as error:
                 raise ExpressionError(str(error), sources[at].offset) from None
-        return Apply(overload, args)
+        fitting = tuple(
+            [_telling(given, param) for given, param in zip(args, overload.params, strict=True)]
+        )
+        return fold.apply(Apply(overload, fitting, result, node))
+
+    # -- scopes
+
+    @contextmanager
+    def variable(self, *named: tuple[str, Type]) -> Iterator[tuple[Variable, ...]]:
+        """Names that stand for variables inside; they hide what had the name."""
+        outer = self.scope
+        made = tuple([Variable(type_, f"{name}_{next(self._serial)}") for name, type_ in named])
+        self.scope = outer | {name: one for (name, _), one in zip(named, made, strict=True)}
+        yield made
+        self.scope = outer
 
     # -- errors
 
     def _no_overload(
-        self, node: syntax.Call, overloads: list[Overload], types: tuple[Type, ...]
+        self,
+        name: str,
+        node: syntax.Node,
+        sources: Sequence[syntax.Node],
+        overloads: Sequence[Overload],
+        types: tuple[Type, ...],
+        method: bool,
     ) -> ExpressionError:
-        name = _operator(node.function)
+        shown = operator(name)
         counts = {len(overload.params) for overload in overloads}
-        shift = 0 if node.target is None else 1
         if len(types) not in counts:
-            return self._arity_error(node, min(counts) - shift)
-        best = max(overloads, key=lambda overload: _common(overload.params, types))
-        at = _common(best.params, types)
-        if node.function in syntax.OPERATORS and at == 0:
-            return ExpressionError(f"{name} is not defined for {types[0]}", node.offset)
-        if at < shift:
-            return ExpressionError(
-                f"{name} target typeError got {types[0]}, expected {best.params[0]}", node.offset
-            )
-        return self._mismatch(node, at - shift, types[at], best.params[at])
+            return _arity_mismatch(shown, len(types) - method, min(counts) - method, node)
+        best = max(overloads, key=lambda overload: _agreeing(overload.params, types))
+        at = _agreeing(best.params, types)
+        if name in syntax.OPERATORS and at == 0:
+            return ExpressionError(f"{shown} is not defined for {types[0]}", node.offset)
+        expected = types[0] if best.params[at] in (A, B) else best.params[at]
+        place = "target" if at < method else f"arg {at + 1 - method}"
+        return ExpressionError(
+            f"{shown} {place} typeError got {types[at]}, expected {_plain(expected)}",
+            sources[at].offset if at < len(sources) and at >= method else node.offset,
+            _how_to_convert(types[at], expected, self.dialect),
+        )
 
     def _mismatch(self, node: syntax.Call, at: int, got: Type, expected: Type) -> ExpressionError:
         return ExpressionError(
-            f"{_operator(node.function)} arg {at + 1} typeError got {got}, expected {expected}",
+            f"{operator(node.function)} arg {at + 1} typeError got {got}, expected {expected}",
             node.args[at].offset,
+            _how_to_convert(got, expected, self.dialect),
         )
 
-    def _unknown(self, node: syntax.Call) -> ExpressionError:
+    def _unknown(self, node: syntax.Node, name: str) -> ExpressionError:
         known = [name for name in self.dialect.functions if name not in syntax.OPERATORS]
         return ExpressionError(
-            f"unknown function: {node.function}",
-            node.offset,
-            _did_you_mean(node.function, [*known, *SPECIAL]),
+            f"unknown function: {name}", node.offset, _did_you_mean(name, [*known, *SPECIAL])
         )
 
-    def _arity(self, node: syntax.Call, expected: int) -> None:
+    def _similar_name(self, path: str) -> str:
+        return _did_you_mean(path, [*self.vocabulary, *self.bindings, *self.scope])
+
+    def arity(self, node: syntax.Call, expected: int) -> None:
+        """Raise ExpressionError unless *node* has as many arguments as *expected*."""
         if len(node.args) != expected:
             raise self._arity_error(node, expected)
 
     def _arity_error(self, node: syntax.Call, expected: int) -> ExpressionError:
-        return ExpressionError(
-            f"{_operator(node.function)} arity mismatch. Got {len(node.args)} arg(s), "
-            f"expected {expected} arg(s)",
-            node.offset,
-        )
+        return _arity_mismatch(operator(node.function), len(node.args), expected, node)
 
 
-def _path(node: syntax.Node) -> str | None:
-    """The dotted name that *node* spells, or None where it is no name."""
-    segments = []
-    while isinstance(node, syntax.Select):
-        segments.append(node.field)
+def _segments(node: syntax.Node) -> list[syntax.Ident | syntax.Select]:
+    """The parts of the dotted name that *node* spells, none where it is no name."""
+    found: list[syntax.Ident | syntax.Select] = []
+    while isinstance(node, syntax.Select) and not node.optional:
+        found.append(node)
         node = node.operand
-    if not isinstance(node, syntax.Ident):
-        return None
-    return ".".join([node.name, *reversed(segments)])
+    return [node, *reversed(found)] if isinstance(node, syntax.Ident) else []
 
 
-def _start(node: syntax.Node) -> int:
-    while isinstance(node, syntax.Select):
-        node = node.operand
-    return node.offset
+def _dotted(segments: Iterable[syntax.Ident | syntax.Select]) -> str:
+    return ".".join(
+        [part.name if isinstance(part, syntax.Ident) else part.field for part in segments]
+    )
 
 
-def _operator(function: str) -> str:
+def _telling(given: Tree, param: Type) -> Tree:
+    """*given* for a *param* that takes any type, so that its value tells its own."""
+    if given.type == param or not dynamic.is_tagged(given.type) or param in (STRING, given.type):
+        return given
+    return Apply(dynamic.dyn(given.type), (given,), given.type)
+
+
+def _forgetting(given: Tree, type_: Type) -> Tree:
+    """*given* where its static type is forgotten for *type_*."""
+    if given.type == type_ or not dynamic.is_tagged(given.type):
+        return given
+    return Apply(dynamic.dyn(given.type), (given,), DYN)
+
+
+def operator(function: str) -> str:
+    """How errors name a function."""
+    if function in (standard.INDEX, standard.OPTIONAL_INDEX):
+        return "INDEX"
     return function.strip("_@!") if function in syntax.OPERATORS else function
 
 
-def _common(expected: Iterable[Type], got: Iterable[Type]) -> int:
+def _plain(type_: Type) -> str:
+    return str(type_).replace("?A", "any").replace("?B", "any")
+
+
+def _agreeing(expected: Iterable[Type], got: Iterable[Type]) -> int:
     """How many leading types agree."""
-    count = 0
+    agreeing = 0
     for a, b in zip(expected, got, strict=False):
-        if a != b:
+        if a != b and (a.name != b.name or not a.params) and a not in (A, B, DYN):
             break
-        count += 1
-    return count
+        agreeing += 1
+    return min(agreeing, len(tuple(got)) - 1)
+
+
+def _arity_mismatch(shown: str, got: int, expected: int, node: syntax.Node) -> ExpressionError:
+    return ExpressionError(
+        f"{shown} arity mismatch. Got {got} arg(s), expected {expected} arg(s)", node.offset
+    )
 
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
     return f"did you mean {close[0]!r}?" if close else ""
+
+
+def _how_to_convert(got: Type, expected: Type, dialect: Dialect) -> str:
+    for text, other in ((got, expected), (expected, got)):
+        if text == STRING and other in _MAKERS and (dialect.is_cel or other != DURATION):
+            return f'a text becomes one by {_MAKERS[other]}("...")'
+    if {got, expected} == {INT, DOUBLE}:
+        return "write 1.0 for a DOUBLE" + (" or convert: double(x), int(x)" * dialect.is_cel)
+    return ""

@@ -4,33 +4,35 @@ from __future__ import annotations
 
 import linecache
 import weakref
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
 from itertools import count
 from typing import Any
 
 from attributes import Bag, ValueType, Vocabulary
 from mixer.errors import ExpressionError
-from mixer.expr import cel, cexl, check, generate
-from mixer.expr.generate import Failure
+from mixer.expr import cel, cexl, check, dynamic, generate
+from mixer.expr.evaluate import Watch, evaluate
+from mixer.expr.reads import Failure
 from mixer.expr.syntax import Node
-from mixer.expr.tree import Tree
-from mixer.expr.types import VALUE_TYPES
+from mixer.expr.tree import Apply, Tree
+from mixer.expr.types import BY_VALUE_TYPE, DYN, VALUE_TYPES, Type
 from mixer.lang import Lang
 
 _FRONT_ENDS: dict[Lang, tuple[Callable[[str], Node], check.Dialect]] = {
     Lang.CEXL: (cexl.parse, check.CEXL),
     Lang.CEL: (cel.parse, check.CEL),
+    Lang.STRICT: (cel.parse, check.STRICT),
     Lang.COMPAT: (cexl.parse, check.CEL),
 }
 _serial = count(1)
 
 
 @lru_cache(maxsize=8192)
-def _parsed(text: str, lang: Lang) -> Node:
+def _parsed(text: str, parse: Callable[[str], Node]) -> Node:
     """The tree of *text*; a reload finds again what did not change."""
-    return _FRONT_ENDS[lang][0](text)
+    return parse(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,36 +40,83 @@ class Program:
     """A compiled expression."""
 
     text: str
-    type: ValueType
-    run: Callable[[Bag], Any]
-    """The value for a bag, of the Python type that `attributes.Value` gives *type*, or a
-    `Failure`. Never raises."""
+    type: Type
+    run: Callable[..., Any]
+    """
+    The value for a bag, and for bindings by name where the program has any, or a `Failure`.
+
+    What values are says `mixer.expr.values`; one of an attribute type is what `attributes.Value`
+    says. Never raises.
+    """
 
     tree: Tree = field(repr=False)
     source: str = field(repr=False)
-    """The generated Python."""
+    """The generated Python; empty where the expression is too deep for it."""
+
+    @property
+    def value_type(self) -> ValueType:
+        """The attribute type of the value, UNSPECIFIED where it has none."""
+        return VALUE_TYPES.get(self.type, ValueType.UNSPECIFIED)
+
+    def walk(
+        self, bag: Bag, bindings: Mapping[str, Any] | None = None, watch: Watch | None = None
+    ) -> Any:
+        """What `run` gives, evaluated step by step; *watch* sees each part's value."""
+        return evaluate(self.tree, bag, bindings, watch)
+
+
+def program(
+    text: str,
+    lang: Lang,
+    vocabulary: Vocabulary,
+    bindings: Mapping[str, Type] | None = None,
+    checked: bool = True,
+    expected: Type | None = None,
+) -> Program:
+    """
+    Compile *text*, whatever its type.
+
+    *bindings* are the types of values that are given by name beside the bag. Unless *checked*,
+    types are looked at only when the program runs. Raises ExpressionError with the offset where
+    *text* does not parse, does not fit the vocabulary, or has not the *expected* type.
+    """
+    parse, dialect = _FRONT_ENDS[lang]
+    tree = check.check(_parsed(text, parse), vocabulary, dialect, bindings, checked)
+    if expected is not None and tree.type != expected:
+        tree = _as(tree, expected)
+    name = f"<expression {next(_serial)}: {text[:60]}>"
+    try:
+        run, source = generate.function(tree, name)
+    except generate.TooDeepError:
+        run, source = partial(evaluate, tree), ""
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    weakref.finalize(run, linecache.cache.pop, name, None)
+    return Program(text, tree.type, run, tree, source)
 
 
 def expression(
     text: str, lang: Lang, vocabulary: Vocabulary, expected: ValueType | None = None
 ) -> Program:
-    """
-    Compile *text*.
+    """Compile *text*, whose value is that of an attribute; see `program`."""
+    wanted = None if expected is None else BY_VALUE_TYPE[expected]
+    found = program(text, lang, vocabulary, expected=wanted)
+    if found.value_type is ValueType.UNSPECIFIED:
+        raise ExpressionError(
+            f"a {found.type} can't be the result of an expression here",
+            suggestion="convert it, such as by string(...)",
+        )
+    return found
 
-    Raises ExpressionError with the offset where it does not parse, does not fit the vocabulary,
-    or has not the *expected* type.
-    """
-    tree = check.check(_parsed(text, lang), vocabulary, _FRONT_ENDS[lang][1])
+
+def _as(tree: Tree, expected: Type) -> Tree:
+    """*tree* where only the call can tell that it has the *expected* type."""
+    if DYN in (tree.type, *tree.type.params) and (
+        tree.type == DYN or tree.type.name == expected.name
+    ):
+        return Apply(replace(dynamic.narrow(expected), params=(tree.type,)), (tree,), expected)
     type_ = VALUE_TYPES.get(tree.type)
-    if type_ is None:
-        raise ExpressionError(f"a {tree.type} can't be the result of an expression")
-    if expected is not None and type_ is not expected:
-        raise ExpressionError(f"expected type {expected.name}, got {type_.name}")
-    name = f"<expression {next(_serial)}: {text[:60]}>"
-    run, source = generate.function(tree, name)
-    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-    weakref.finalize(run, linecache.cache.pop, name, None)
-    return Program(text, type_, run, tree, source)
+    shown = tree.type if type_ is None else type_.name
+    raise ExpressionError(f"expected type {expected}, got {shown}")
 
 
-__all__ = ["Failure", "Program", "expression"]
+__all__ = ["Failure", "Program", "expression", "program"]

@@ -7,19 +7,23 @@ Law: nothing here depends on the language any more; where languages differ, a no
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, TypeAlias
 
-from mixer.expr.overloads import Overload
-from mixer.expr.types import BOOL, STRING, STRING_MAP, Type
+from mixer.expr.overload import Overload
+from mixer.expr.syntax import Node
+from mixer.expr.types import BOOL, STRING, Type, optional_of
 
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A value known now; hashable or a tuple of such."""
+    """A value known now."""
 
     type: Type
     value: Any
+    source: Node | None = field(default=None, compare=False)
+    """What it was written as; None for parts that nobody wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +35,30 @@ class Attribute:
     zero: bool
     """Where it is absent: True gives the zero value of its type, False a failure."""
 
+    source: Node | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """Reads a value that is given beside the call, under a name."""
+
+    type: Type
+    name: str
+    source: Node | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """Reads what a `Loop` or a `Bind` has set; its name is unique in the tree."""
+
+    type: Type
+    name: str
+    source: Node | None = field(default=None, compare=False)
+
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """The value of a key of a string map."""
+    """The value of a key of a string map; a map of the call need not be read whole."""
 
     operand: Tree
     key: Tree
@@ -42,6 +66,7 @@ class Lookup:
     """A missing key gives "" where True, a failure where False."""
 
     type: Type = STRING
+    source: Node | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +75,20 @@ class Has:
 
     of: Attribute | Lookup
     type: Type = BOOL
+    source: Node | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Maybe:
+    """An attribute, or the value of a key of a string map, as an optional."""
+
+    of: Attribute | Lookup
+    source: Node | None = field(default=None, compare=False)
+
+    @property
+    def type(self) -> Type:
+        """An optional of what is read."""
+        return optional_of(self.of.type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +98,7 @@ class Fallback:
     type: Type
     first: Tree
     second: Tree
+    source: Node | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +109,7 @@ class Conditional:
     condition: Tree
     yes: Tree
     no: Tree
+    source: Node | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +123,7 @@ class Logic:
     is the result, as in Istio's syntax."""
 
     type: Type = BOOL
+    source: Node | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,22 +132,74 @@ class Apply:
 
     overload: Overload
     args: tuple[Tree, ...]
-
-    @property
-    def type(self) -> Type:
-        """The overload's result."""
-        return self.overload.result
+    type: Type
+    source: Node | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class EmptyMap:
-    """A string map without entries, which is part of no request."""
+class Bind:
+    """*body*, in which *variable* stands for *value*."""
 
-    type: Type = STRING_MAP
+    variable: Variable
+    value: Tree
+    body: Tree
+    source: Node | None = field(default=None, compare=False)
+
+    @property
+    def type(self) -> Type:
+        """The type of the body."""
+        return self.body.type
+
+
+class Macro(Enum):
+    """What a `Loop` makes of its items."""
+
+    ALL = "all"
+    """BOOL: every condition holds; one that does not wins over failures."""
+
+    EXISTS = "exists"
+    """BOOL: some condition holds; it wins over failures."""
+
+    ONE = "exists_one"
+    """BOOL: just one condition holds."""
+
+    LIST = "map"
+    """A list of the results of items whose condition holds."""
+
+    MAP = "transformMap"
+    """A map of the results by `Loop.key`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Goes through a list with one variable, or through a list of pairs with two."""
+
+    macro: Macro
+    type: Type
+    range: Tree
+    variables: tuple[Variable, ...]
+    condition: Tree | None
+    """Of type BOOL; None takes every item."""
+
+    result: Tree | None
+    key: Tree | None = None
+    source: Node | None = field(default=None, compare=False)
 
 
 Tree: TypeAlias = (
-    Constant | Attribute | Lookup | Has | Fallback | Conditional | Logic | Apply | EmptyMap
+    Constant
+    | Attribute
+    | Binding
+    | Variable
+    | Lookup
+    | Has
+    | Maybe
+    | Fallback
+    | Conditional
+    | Logic
+    | Apply
+    | Bind
+    | Loop
 )
 
 
@@ -114,23 +208,32 @@ def may_be_absent(tree: Tree) -> bool:
     return isinstance(tree, Attribute | Lookup | Fallback)
 
 
-def walk(tree: Tree) -> Iterator[Tree]:
-    """*tree* and all its parts, in order of writing."""
-    yield tree
+def parts(tree: Tree) -> tuple[Tree, ...]:
+    """The trees that *tree* is made of, in order of evaluation."""
     match tree:
         case Lookup():
-            parts: tuple[Tree, ...] = (tree.operand, tree.key)
-        case Has():
-            parts = (tree.of,)
+            return (tree.operand, tree.key)
+        case Has() | Maybe():
+            return (tree.of,)
         case Fallback():
-            parts = (tree.first, tree.second)
+            return (tree.first, tree.second)
         case Conditional():
-            parts = (tree.condition, tree.yes, tree.no)
+            return (tree.condition, tree.yes, tree.no)
         case Logic():
-            parts = tree.operands
+            return tree.operands
         case Apply():
-            parts = tree.args
+            return tree.args
+        case Bind():
+            return (tree.value, tree.body)
+        case Loop():
+            inner = (tree.condition, tree.key, tree.result)
+            return (tree.range, *(part for part in inner if part is not None))
         case _:
-            parts = ()
-    for part in parts:
+            return ()
+
+
+def walk(tree: Tree) -> Iterator[Tree]:
+    """*tree* and all its parts."""
+    yield tree
+    for part in parts(tree):
         yield from walk(part)

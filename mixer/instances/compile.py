@@ -113,7 +113,7 @@ class _Compiler:
         program = self._compile(text, self.instance.lang, self.vocabulary, expected)
         if program is None:
             return lambda bag: None
-        self.types[path] = program.type
+        self.types[path] = program.value_type
         return _reader(program.run, f"evaluation failed at [{self.instance.name}]'{where}'")
 
     def _compile(

@@ -15,7 +15,7 @@ from mixer.adapter.template import Variety
 from mixer.answers import HeaderVerb
 from mixer.config.model import Mode, OnError
 from mixer.errors import EvaluationError
-from mixer.expr.compile import Failure
+from mixer.expr.reads import Failure
 from mixer.instances.compile import Builder
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from attributes import Bag
 from mixer.config.model import RateLimitSampling
-from mixer.expr.compile import Failure
+from mixer.expr.reads import Failure
 
 REQUEST_ID = "x-request-id"
 

@@ -6,7 +6,7 @@ import pytest
 
 from attributes import Bag, Duration
 from mixer.config.model import RateLimitSampling
-from mixer.expr.compile import Failure
+from mixer.expr.reads import Failure
 from mixer.rules.sampling import Throttle, random_share
 
 

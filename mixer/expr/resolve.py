@@ -1,0 +1,110 @@
+"""Which overload a call takes, by the types of its arguments, and what its result is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from enum import IntEnum
+
+from mixer.expr.dynamic import dispatch
+from mixer.expr.overload import Overload
+from mixer.expr.types import DYN, STRING, TEXTS, A, B, Type
+
+
+class Fit(IntEnum):
+    """How arguments fit an overload."""
+
+    NO = 0
+    MAYBE = 1
+    """Only the call can tell, as a type is DYN."""
+
+    YES = 2
+
+
+def joined(a: Type, b: Type) -> Type | None:
+    """The type that takes values of both, None where there is none but DYN."""
+    if a == b:
+        return a
+    if DYN in (a, b):
+        return DYN
+    if a.name != b.name or len(a.params) != len(b.params):
+        return None
+    params = [joined(x, y) for x, y in zip(a.params, b.params, strict=True)]
+    return Type(a.name, tuple([DYN if one is None else one for one in params]))
+
+
+def common(types: Iterable[Type]) -> Type:
+    """The type of the items of a list: theirs where they have one, else DYN."""
+    found: Type | None = None
+    for type_ in types:
+        merged = type_ if found is None else joined(found, type_)
+        if merged is None:
+            return DYN
+        found = merged
+    return DYN if found is None else found
+
+
+def fit(param: Type, given: Type, bound: dict[Type, Type]) -> Fit:
+    """Tell whether a value of type *given* fits *param*; type variables are *bound* as needed."""
+    if param in (A, B):
+        merged = joined(bound.get(param, given), given)
+        if merged is None or (merged != given and DYN not in (given, bound.get(param))):
+            merged = _same_shape(bound[param], given)
+        if merged is None:
+            return Fit.NO
+        bound[param] = merged
+        return Fit.YES
+    if param in (given, DYN):
+        return Fit.YES
+    if given == DYN:
+        return Fit.MAYBE
+    if param.name != given.name or not param.params:
+        return Fit.NO
+    return min(fit(p, g, bound) for p, g in zip(param.params, given.params, strict=True))
+
+
+def _same_shape(a: Type, b: Type) -> Type | None:
+    """The join of two containers whose items do not contradict each other, else None."""
+    if a == b:
+        return a
+    if DYN in (a, b):
+        return DYN
+    if a.name != b.name or not a.params:
+        return None
+    params = [_same_shape(x, y) for x, y in zip(a.params, b.params, strict=True)]
+    return None if None in params else Type(a.name, tuple([one for one in params if one]))
+
+
+def bound_type(type_: Type, bound: dict[Type, Type]) -> Type:
+    """*type_* with its variables replaced; one that nothing bound becomes DYN."""
+    if type_ in (A, B):
+        return bound.get(type_, DYN)
+    return Type(type_.name, tuple([bound_type(one, bound) for one in type_.params]))
+
+
+def choose(
+    name: str, overloads: Sequence[Overload], types: tuple[Type, ...]
+) -> tuple[Overload, Type] | None:
+    """The overload for arguments of *types* and its result, None where none can fit."""
+    possible: list[Overload] = []
+    for overload in overloads:
+        if len(overload.params) != len(types):
+            continue
+        bound: dict[Type, Type] = {}
+        fits = [
+            Fit.YES if _is_text_target(overload, at, given) else fit(param, given, bound)
+            for at, (param, given) in enumerate(zip(overload.params, types, strict=True))
+        ]
+        worst = min(fits, default=Fit.YES)
+        if worst is Fit.YES:
+            return overload, bound_type(overload.result, bound)
+        if worst is Fit.MAYBE:
+            possible.append(overload)
+    if not possible:
+        return None
+    dynamic = dispatch(name, possible, len(types))
+    return dynamic, dynamic.result
+
+
+def _is_text_target(overload: Overload, at: int, given: Type) -> bool:
+    """Whether a method of texts is asked of a URI, a name or an address, which are texts too."""
+    return at == 0 and overload.method and overload.params[0] == STRING and given in TEXTS
