@@ -7,9 +7,6 @@ import math
 from attributes import Duration, Timestamp
 from mixer.expr.values import INT64_MAX, Uint, int64, uint64
 
-MAX_SPAN = 315_576_000_000 * 10**9
-"""Nanoseconds of the longest duration of protobuf, some ten thousand years."""
-
 _FIRST, _AFTER = -62_135_596_800 * 10**9, 253_402_300_800 * 10**9
 
 
@@ -56,10 +53,10 @@ def quotient(dividend: float, divisor: float) -> float:
 
 
 def duration(nanos: int) -> Duration:
-    """A duration that protobuf can hold; raise OverflowError otherwise."""
-    if -MAX_SPAN <= nanos <= MAX_SPAN:
+    """A duration of 64 bits of nanoseconds, as Go has them; raise OverflowError otherwise."""
+    if -INT64_MAX - 1 <= nanos <= INT64_MAX:
         return Duration(nanos)
-    raise OverflowError("duration out of range: at most 10,000 years")
+    raise OverflowError("duration out of range: at most 292 years")
 
 
 def instant(nanos: int) -> Timestamp:

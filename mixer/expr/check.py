@@ -106,7 +106,7 @@ def check(
     Type *node*; raise ExpressionError at the first thing that does not fit.
 
     *bindings* are names that are given beside the call. Unless *checked*, all types are left to
-    the call, which must not change what the expression is worth.
+    the call, which must not change what the expression is worth, and what does not fit fails then.
     """
     return Checker(vocabulary, dialect, bindings or {}, checked).tree(node)
 
@@ -130,7 +130,12 @@ class Checker:
 
     def tree(self, node: syntax.Node) -> Tree:
         """The typed tree of *node*."""
-        return self._forgotten(self._static(node))
+        try:
+            return self._forgotten(self._static(node))
+        except ExpressionError as error:
+            if self.checked:
+                raise
+            return Apply(dynamic.failing(error.message), (), DYN, node)
 
     def _forgotten(self, found: Tree) -> Tree:
         """*found*, without its type where types are left to the call."""

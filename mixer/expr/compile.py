@@ -77,14 +77,14 @@ def program(
     Compile *text*, whatever its type.
 
     *bindings* are the types of values that are given by name beside the bag. Unless *checked*,
-    types are looked at only when the program runs. Raises ExpressionError with the offset where
+    types and names are looked at only when the program runs. Raises ExpressionError with the offset where
     *text* does not parse, does not fit the vocabulary, or has not the *expected* type.
     """
     parse, dialect = _FRONT_ENDS[lang]
     tree = check.check(_parsed(text, parse), vocabulary, dialect, bindings, checked)
     if expected is not None and tree.type != expected:
         tree = _as(tree, expected)
-    name = f"<expression {next(_serial)}: {text[:60]}>"
+    name = f"<expression {next(_serial)}: {text[:60]!r}>"
     try:
         run, source = generate.function(tree, name)
     except generate.TooDeepError:

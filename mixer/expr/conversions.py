@@ -147,7 +147,7 @@ OVERLOADS: tuple[Overload, ...] = (
     )),
     calls("int", int_of_text, (STRING,), INT, heavy=False),
     calls("int", int_of_double, (DOUBLE,), INT, heavy=False),
-    calls("int", int64, (UINT,), INT, heavy=False),
+    Overload("int", (UINT,), INT, "int64(int({0}))", {"int64": int64}, fails=True),
     calls("int", seconds_of, (TIMESTAMP,), INT, heavy=False, fails=False),
     calls("uint", uint_of_text, (STRING,), UINT, heavy=False),
     calls("uint", uint_of_double, (DOUBLE,), UINT, heavy=False),

@@ -126,6 +126,15 @@ def narrow(type_: Type) -> Overload:
     return Overload("as", (DYN,), type_, "narrowed({0})", {"narrowed": narrowed}, fails=True)
 
 
+def failing(message: str) -> Overload:
+    """The function that has no value, as *message* says."""
+
+    def fail() -> Any:
+        raise ValueError(message)
+
+    return Overload("fail", (), DYN, "fail()", {"fail": fail}, fails=True)
+
+
 @cache
 def dyn(type_: Type) -> Overload:
     """The function that forgets the static type of its argument."""

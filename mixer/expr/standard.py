@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import product
 from typing import Any
 
 from attributes import same_ip
@@ -60,6 +59,7 @@ from mixer.expr.values import (
 INDEX, OPTIONAL_INDEX, HAS_KEY = "_[_]", "_[?_]", "has"
 COMPARISONS = {EQ: "==", NE: "!=", LT: "<", LE: "<=", GT: ">", GE: ">="}
 _NUMBERS = (INT, UINT, DOUBLE)
+_ORDERS = (LT, LE, GT, GE)
 _SIGNS = ((ADD, "+"), (SUB, "-"), (MUL, "*"))
 
 
@@ -90,12 +90,12 @@ def same_order() -> list[Overload]:
     return [
         _comparison(op, type_, type_)
         for type_ in (STRING, INT, DOUBLE, TIMESTAMP, DURATION, DNS, EMAIL, URI)
-        for op in (LT, LE, GT, GE)
+        for op in _ORDERS
     ]
 
 
-def _comparison(operator: str, left: T, right: T) -> Overload:
-    return fast(operator, (left, right), BOOL, f"{{0}} {COMPARISONS[operator]} {{1}}")
+def _comparison(operator: str, left: T, right: T, code: str = "{0} %s {1}") -> Overload:
+    return fast(operator, (left, right), BOOL, code % COMPARISONS[operator])
 
 
 def contains_item(value: Any, items: tuple[Any, ...]) -> bool:
@@ -116,11 +116,15 @@ def _equality() -> list[Overload]:
 
 
 def _order() -> list[Overload]:
-    mixed = [(left, right) for left, right in product(_NUMBERS, _NUMBERS) if left != right]
+    """Order within types, and of numbers of two types, which compare as doubles if one is."""
+    whole = (INT, UINT)
     same = [(type_, type_) for type_ in (UINT, BYTES, BOOL)]
     return [
         *same_order(),
-        *(_comparison(op, *types) for types in (*same, *mixed) for op in (LT, LE, GT, GE)),
+        *(_comparison(op, *types) for types in same for op in _ORDERS),
+        *(_comparison(op, *types) for types in ((INT, UINT), (UINT, INT)) for op in _ORDERS),
+        *(_comparison(op, one, DOUBLE, "float({0}) %s {1}") for one in whole for op in _ORDERS),
+        *(_comparison(op, DOUBLE, one, "{0} %s float({1})") for one in whole for op in _ORDERS),
     ]
 
 

@@ -86,15 +86,17 @@ def _check_word_count(count: int) -> None:
 
 
 class Words:
-    """The words of one message."""
+    """The words of one message, in one table with the global ones."""
 
     def __init__(self, words: Sequence[str]) -> None:
-        self._words = list(words)
+        # The message's own are at the end and turned round, so that index -1 finds the first.
+        self._table = [*GLOBAL_WORDS, *reversed(words)]
+        self._least = len(GLOBAL_WORDS) - len(self._table)
 
     @cached_property
     def _own(self) -> dict[str, int]:
         """Index by word; of a word that occurs twice the last one wins."""
-        return {word: -1 - at for at, word in enumerate(self._words)}
+        return {self._table[at]: at for at in range(-1, self._least - 1, -1)}
 
     def index(self, word: str) -> int | None:
         """The index under which *word* is sent: the message's own first, then the global one."""
@@ -103,35 +105,51 @@ class Words:
 
     def at(self, index: int) -> str | None:
         """The word at *index*, None where it is out of range."""
-        words: Sequence[str] = GLOBAL_WORDS
-        if index < 0:
-            words, index = self._words, -1 - index
-        return words[index] if index < len(words) else None
+        return self._table[index] if self._least <= index < len(GLOBAL_WORDS) else None
+
+    def pairs(self, entries: Mapping[int, int]) -> dict[str, str] | None:
+        """All *entries* as words, None where any index is out of range."""
+        keys = list(entries)
+        values = [entries[key] for key in keys]  # the values() of a protobuf map are slower
+        if not keys:
+            return {}
+        least, most = min(min(keys), min(values)), max(max(keys), max(values))
+        if least < self._least or most >= len(GLOBAL_WORDS):
+            return None
+        word = self._table.__getitem__
+        return dict(zip(map(word, keys), map(word, values), strict=True))
 
 
-class Message:
-    """A source over one message; decodes what is asked for, string maps once."""
+class Message(dict[str, Value | None]):
+    """
+    A source over one message; decodes what is asked for, once.
 
-    __slots__ = ("_attributes", "_maps", "_words")
+    It is a dictionary so that what was read before, present or not, is found at the speed of one.
+    """
+
+    __slots__ = ("_attributes", "_words")
 
     def __init__(self, attributes: pb.CompressedAttributes, words: Words) -> None:
         self._attributes = attributes
         self._words = words
-        self._maps: dict[int, dict[str, str] | None] = {}
 
-    def get(self, name: str) -> Value | None:
+    @property
+    def get(self) -> Callable[[str], Value | None]:  # type: ignore[override]
+        """Reads the value of a name, None where there is none."""
+        return self.__getitem__
+
+    def __missing__(self, name: str) -> Value | None:
         """The value of *name* in the first type map that has it (spec: wire, decoding)."""
         index = self._words.index(name)
-        if index is None:
-            return None
+        self[name] = value = None if index is None else self._decoded(index)
+        return value
+
+    def _decoded(self, index: int) -> Value | None:
         sent = self._attributes
         if (word := sent.strings.get(index)) is not None:
             return self._words.at(word)
-        if index in self._maps:
-            return self._maps[index]
         if (entries := sent.string_maps.get(index)) is not None:
-            self._maps[index] = found = self._map(entries.entries)
-            return found
+            return self._words.pairs(entries.entries)
         value: int | float | bool | bytes | None
         for scalars in (sent.int64s, sent.doubles, sent.bools):
             if (value := scalars.get(index)) is not None:
@@ -141,14 +159,6 @@ class Message:
         if (span := sent.durations.get(index)) is not None:
             return _duration(span)
         return sent.bytes.get(index)
-
-    def _map(self, entries: Mapping[int, int]) -> dict[str, str] | None:
-        """A whole map, or None where any of its indices is out of range."""
-        at = self._words.at
-        found = {at(key): at(value) for key, value in entries.items()}
-        if None in found or None in found.values():
-            return None
-        return found  # type: ignore[return-value]  # no None is left
 
 
 def _independent(request: pb.ReportRequest) -> Iterator[Source | str]:
