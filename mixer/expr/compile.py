@@ -77,8 +77,8 @@ def program(
     Compile *text*, whatever its type.
 
     *bindings* are the types of values that are given by name beside the bag. Unless *checked*,
-    types and names are looked at only when the program runs. Raises ExpressionError with the offset where
-    *text* does not parse, does not fit the vocabulary, or has not the *expected* type.
+    types and names are looked at only when the program runs. Raises ExpressionError with the offset
+    where *text* does not parse, does not fit the vocabulary, or has not the *expected* type.
     """
     parse, dialect = _FRONT_ENDS[lang]
     tree = check.check(_parsed(text, parse), vocabulary, dialect, bindings, checked)
