@@ -107,6 +107,23 @@ class ExpressionError(MixerError):
         """Position in the text, in characters from 0."""
         self.suggestion = suggestion
 
+    def pointing(self, text: str) -> str:
+        """The line of *text* where the error is, with a caret under the place."""
+        start = text.rfind("\n", 0, self.offset) + 1
+        end = text.find("\n", self.offset)
+        line = text[start : None if end < 0 else end]
+        column = self.offset - start
+        if len(line) > MAX_POINTED:
+            left = max(0, column - MAX_POINTED // 2)
+            line, column = line[left : left + MAX_POINTED], column - left
+        return f"  {line.translate(_VISIBLE)}\n  {' ' * column}^"
+
+
+MAX_POINTED = 100
+"""Characters of a line that are shown around an error."""
+
+_VISIBLE = dict.fromkeys(range(32), " ")
+
 
 class EvaluationError(MixerError):
     """An expression or instance that has no value for this call."""

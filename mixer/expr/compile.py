@@ -35,6 +35,11 @@ def _parsed(text: str, parse: Callable[[str], Node]) -> Node:
     return parse(text)
 
 
+def parse(text: str, lang: Lang) -> Node:
+    """The syntax tree of *text*; raises ExpressionError where it is no expression of *lang*."""
+    return _parsed(text, _FRONT_ENDS[lang][0])
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """A compiled expression."""
@@ -80,8 +85,8 @@ def program(
     types and names are looked at only when the program runs. Raises ExpressionError with the offset
     where *text* does not parse, does not fit the vocabulary, or has not the *expected* type.
     """
-    parse, dialect = _FRONT_ENDS[lang]
-    tree = check.check(_parsed(text, parse), vocabulary, dialect, bindings, checked)
+    dialect = _FRONT_ENDS[lang][1]
+    tree = check.check(parse(text, lang), vocabulary, dialect, bindings, checked)
     if expected is not None and tree.type != expected:
         tree = _as(tree, expected)
     name = f"<expression {next(_serial)}: {text[:60]!r}>"
@@ -119,4 +124,4 @@ def _as(tree: Tree, expected: Type) -> Tree:
     raise ExpressionError(f"expected type {expected}, got {shown}")
 
 
-__all__ = ["Failure", "Program", "expression", "program"]
+__all__ = ["Failure", "Program", "expression", "parse", "program"]

@@ -155,7 +155,9 @@ class _Evaluator:
         match tree:
             case Attribute():
                 entries = self._bag.map(tree.name)
-                return tree.name, None if entries is None else self._taken(tree, entries)
+                taken = None if entries is None else self._taken(tree, entries)
+                self._watch(tree, taken)
+                return tree.name, taken
             case Fallback() if may_be_absent(tree.first):
                 source, entries = self._map(tree.first)
                 return self._map(tree.second) if entries is None else (source, entries)
