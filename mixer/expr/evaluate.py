@@ -37,6 +37,7 @@ from mixer.expr.tree import (
     Maybe,
     Tree,
     Variable,
+    is_counted,
     may_be_absent,
 )
 from mixer.expr.values import MAX_STEPS, NONE, Optional, weight
@@ -232,7 +233,7 @@ class _Evaluator:
 
     def _apply(self, tree: Apply) -> Any:
         args = [self.value(argument) for argument in tree.args]
-        if tree.overload.heavy and self._scopes:
+        if is_counted(tree, self._scopes > 0):
             self._count(weight(*args))
         try:
             return tree.overload.call(*args)

@@ -41,6 +41,7 @@ from mixer.expr.tree import (
     Maybe,
     Tree,
     Variable,
+    is_counted,
     may_be_absent,
 )
 from mixer.expr.values import MAX_STEPS, NONE, Optional, weight
@@ -344,7 +345,7 @@ class Generator:
             else self.value(argument)
             for at, argument in enumerate(tree.args)
         ]
-        if overload.heavy and self._scopes:
+        if is_counted(tree, self._scopes > 0):
             self._count(f"weight({', '.join(atoms)})")
         if ready and overload.constant_code:
             self._line(f"{held} = {overload.constant_code.format(*atoms)}")

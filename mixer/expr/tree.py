@@ -208,6 +208,20 @@ def may_be_absent(tree: Tree) -> bool:
     return isinstance(tree, Attribute | Lookup | Fallback)
 
 
+def is_counted(tree: Apply, repeats: bool) -> bool:
+    """
+    Whether the steps of a function count: it goes through lists, or what it takes may *repeat*.
+
+    Without loops, variables and lists an expression does little more than read its arguments.
+    """
+    return tree.overload.heavy and (
+        repeats or any(argument.type.name in _SIZED for argument in tree.args)
+    )
+
+
+_SIZED = frozenset(["list", "map", "optional", "dyn"])
+
+
 def parts(tree: Tree) -> tuple[Tree, ...]:
     """The trees that *tree* is made of, in order of evaluation."""
     match tree:

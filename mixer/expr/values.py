@@ -27,7 +27,8 @@ MAX_STEPS = 100_000
 MAX_SIZE = 1 << 20
 """The longest text, in characters, and list that an expression may make."""
 
-Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+Network: TypeAlias = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+"""A network that remembers the address it was written with."""
 
 
 class Uint(int):
@@ -102,8 +103,8 @@ CLASSES: dict[type, str] = {
     Duration: "google.protobuf.Duration",
     Optional: "optional_type",
     Address: "net.IP",
-    ipaddress.IPv4Network: "net.CIDR",
-    ipaddress.IPv6Network: "net.CIDR",
+    ipaddress.IPv4Interface: "net.CIDR",
+    ipaddress.IPv6Interface: "net.CIDR",
     Url: "net.URI",
     DnsName: "net.DNSName",
     Email: "net.Email",

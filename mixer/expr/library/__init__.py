@@ -1,5 +1,26 @@
 """The functions that CEL hosts add to the standard, one module a library."""
 
+from mixer.expr.library import (
+    encoders,
+    lists,
+    maths,
+    network,
+    regex,
+    sets,
+    text,
+    times,
+    urls,
+)
 from mixer.expr.overload import Overload
 
-ALL: tuple[Overload, ...] = ()
+ALL: tuple[Overload, ...] = (
+    *text.OVERLOADS,
+    *maths.OVERLOADS,
+    *sets.OVERLOADS,
+    *lists.OVERLOADS,
+    *encoders.OVERLOADS,
+    *network.OVERLOADS,
+    *regex.OVERLOADS,
+    *times.OVERLOADS,
+    *urls.OVERLOADS,
+)
