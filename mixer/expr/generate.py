@@ -85,6 +85,8 @@ class Generator:
             case Binding():
                 return f"bindings[{tree.name!r}]"
             case Variable():
+                if tree.may_fail:
+                    self._fail_if(_local(tree))
                 return _local(tree)
             case Lookup():
                 return self._lookup(tree)
@@ -373,7 +375,7 @@ class Generator:
     # -- variables and loops
 
     def _bind(self, tree: Bind) -> str:
-        self._assign(_local(tree.variable), self.value(tree.value))
+        self._operand(tree.value, _local(tree.variable))
         self._scopes += 1
         held = self.value(tree.body)
         self._scopes -= 1

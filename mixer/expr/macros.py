@@ -172,7 +172,7 @@ MERGED = calls("merged", merged, (list_of(A),), A)
 def _sort_by(checker: Checker, node: syntax.Call) -> Tree:
     assert node.target is not None
     given = checker.tree(node.target)
-    with checker.variable(("@sorted", given.type)) as (held,):
+    with checker.variable(("@sorted", given.type), may_fail=True) as (held,):
         inner = syntax.Ident(node.offset, "@sorted")
         keys = _mapping(1)(checker, syntax.Call(node.offset, "map", node.args, inner))
         found = checker.call("@sortedBy", False, (held, keys), node, (node, node))
@@ -184,7 +184,7 @@ def _bind(checker: Checker, node: syntax.Call) -> Tree:
     checker.arity(node, 3)
     name = _names(node, 1)[0]
     value = checker.tree(node.args[1])
-    with checker.variable((name, value.type)) as (variable,):
+    with checker.variable((name, value.type), may_fail=True) as (variable,):
         body = checker.tree(node.args[2])
     return Bind(variable, value, body, node)
 
@@ -205,7 +205,7 @@ def _if_present(
 ) -> Tree:
     """*then*, of an optional held in a variable, where it is present; else *other*."""
     given = _optional_target(checker, node)
-    with checker.variable(("@optional", given.type)) as (held,):
+    with checker.variable(("@optional", given.type), may_fail=True) as (held,):
         yes = then(held)
         test = Apply(standard.HAS_VALUE, (held,), BOOL)
         type_ = checker.either(node, yes, other)
@@ -221,7 +221,7 @@ def _opt_map(flat: bool) -> Expander:
         name = _names(node, 1)[0]
 
         def then(held: Variable) -> Tree:
-            with checker.variable((name, held.type.params[0])) as (variable,):
+            with checker.variable((name, held.type.params[0]), may_fail=True) as (variable,):
                 body = checker.tree(node.args[1])
             if not flat:
                 body = Apply(standard.OPTIONAL, (body,), optional_of(body.type))

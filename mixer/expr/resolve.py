@@ -21,15 +21,15 @@ class Fit(IntEnum):
 
 
 def joined(a: Type, b: Type) -> Type | None:
-    """The type that takes values of both, None where there is none but DYN."""
+    """The type of what may be of either, None where they contradict each other."""
     if a == b:
         return a
     if DYN in (a, b):
         return DYN
-    if a.name != b.name or len(a.params) != len(b.params):
+    if a.name != b.name or not a.params:
         return None
     params = [joined(x, y) for x, y in zip(a.params, b.params, strict=True)]
-    return Type(a.name, tuple([DYN if one is None else one for one in params]))
+    return None if None in params else Type(a.name, tuple([one for one in params if one]))
 
 
 def common(types: Iterable[Type]) -> Type:
@@ -47,8 +47,6 @@ def fit(param: Type, given: Type, bound: dict[Type, Type]) -> Fit:
     """Tell whether a value of type *given* fits *param*; type variables are *bound* as needed."""
     if param in (A, B):
         merged = joined(bound.get(param, given), given)
-        if merged is None or (merged != given and DYN not in (given, bound.get(param))):
-            merged = _same_shape(bound[param], given)
         if merged is None:
             return Fit.NO
         bound[param] = merged
@@ -60,18 +58,6 @@ def fit(param: Type, given: Type, bound: dict[Type, Type]) -> Fit:
     if param.name != given.name or not param.params:
         return Fit.NO
     return min(fit(p, g, bound) for p, g in zip(param.params, given.params, strict=True))
-
-
-def _same_shape(a: Type, b: Type) -> Type | None:
-    """The join of two containers whose items do not contradict each other, else None."""
-    if a == b:
-        return a
-    if DYN in (a, b):
-        return DYN
-    if a.name != b.name or not a.params:
-        return None
-    params = [_same_shape(x, y) for x, y in zip(a.params, b.params, strict=True)]
-    return None if None in params else Type(a.name, tuple([one for one in params if one]))
 
 
 def bound_type(type_: Type, bound: dict[Type, Type]) -> Type:

@@ -366,19 +366,18 @@ def make_map(entries: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
     """A map; raises ValueError where a key comes twice or can't be a key."""
     made: dict[Any, Any] = {}
     for key, value in entries:
-        found = key_of(key)
-        if found in made or found.__class__ is float:
-            raise ValueError(f"the key {shown_key(key)} can't be used, or comes twice")
+        found = as_key(key)
+        if found in made:
+            raise ValueError(f"the key {shown_key(key)} comes twice")
         made[found] = value
     return made
 
 
 def as_key(value: Any) -> Any:
     """The key under which a map keeps *value*; raises ValueError where it can't be one."""
-    found = key_of(value)
-    if found.__class__ is float:
-        raise ValueError(f"a {type_name(value)} can't be the key of a map")
-    return found
+    if value.__class__ is float:
+        raise ValueError("a double can't be the key of a map")
+    return key_of(value)
 
 
 # -- optionals

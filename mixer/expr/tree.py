@@ -53,6 +53,9 @@ class Variable:
 
     type: Type
     name: str
+    may_fail: bool = False
+    """Whether it may stand for a failure, which is one only where it is read."""
+
     source: Node | None = field(default=None, compare=False)
 
 
@@ -138,7 +141,7 @@ class Apply:
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """*body*, in which *variable* stands for *value*."""
+    """*body*, in which *variable* stands for *value*; a failing value fails where it is read."""
 
     variable: Variable
     value: Tree

@@ -46,12 +46,12 @@ def least_of(items: tuple[Any, ...]) -> Any:
 
 def ceil(value: float) -> float:
     """The next whole number that is not less."""
-    return float(math.ceil(value)) if math.isfinite(value) else value
+    return math.copysign(math.ceil(value), value) if math.isfinite(value) else value
 
 
 def floor(value: float) -> float:
     """The next whole number that is not greater."""
-    return float(math.floor(value)) if math.isfinite(value) else value
+    return math.copysign(math.floor(value), value) if math.isfinite(value) else value
 
 
 def rounded(value: float) -> float:
@@ -69,6 +69,8 @@ def trunc(value: float) -> float:
 
 def absolute(value: Any) -> Any:
     """The value without its sign."""
+    if value.__class__ is Uint:
+        return value
     return int64(abs(value)) if value.__class__ is int else abs(value)
 
 
