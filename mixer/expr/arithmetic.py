@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from attributes import Duration, Timestamp
-from mixer.expr.values import INT64_MAX, Uint, int64, uint64
+from mixer.expr.values import INT64_MAX, Uint, int64
 
 _FIRST, _AFTER = -62_135_596_800 * 10**9, 253_402_300_800 * 10**9
 
@@ -27,6 +27,8 @@ def remainder(dividend: int, divisor: int) -> int:
     """What truncated division leaves; it has the sign of the dividend."""
     if divisor == 0:
         raise ValueError("modulus by zero")
+    if divisor == -1:
+        int64(-dividend)  # the quotient must fit, though the rest is always 0
     rest = abs(dividend) % abs(divisor)
     return -rest if dividend < 0 else rest
 
@@ -40,7 +42,9 @@ def divide_unsigned(dividend: int, divisor: int) -> Uint:
 
 def remainder_unsigned(dividend: int, divisor: int) -> Uint:
     """What integer division leaves."""
-    return uint64(remainder(dividend, divisor))
+    if divisor == 0:
+        raise ValueError("modulus by zero")
+    return Uint(dividend % divisor)
 
 
 def quotient(dividend: float, divisor: float) -> float:

@@ -1,8 +1,12 @@
-"""What of an expression is known before any call: constants are worked out once."""
+"""
+What of an expression is known before any call: constants are worked out once.
+
+Law: what can't be absent for a fallback stays so; a branch that could takes no choice's place.
+"""
 
 from __future__ import annotations
 
-from mixer.expr.tree import Apply, Conditional, Constant, Logic, Tree
+from mixer.expr.tree import Apply, Conditional, Constant, Logic, Tree, may_be_absent
 from mixer.expr.values import weight
 
 MAX_WEIGHT = 10_000
@@ -35,7 +39,7 @@ def logic(tree: Logic) -> Tree:
     match operands:
         case []:
             return Constant(tree.type, not tree.decisive, tree.source)
-        case [only]:
+        case [only] if not may_be_absent(only):
             return only
         case _:
             return Logic(
@@ -47,4 +51,5 @@ def conditional(tree: Conditional) -> Tree:
     """*tree*, or the branch that its condition always takes."""
     if not isinstance(tree.condition, Constant):
         return tree
-    return tree.yes if tree.condition.value else tree.no
+    branch = tree.yes if tree.condition.value else tree.no
+    return tree if may_be_absent(branch) else branch

@@ -283,6 +283,9 @@ class Generator:
         with self._block(f"if {entries} is not None:"):
             wanted = key(tree.key)
             if soft_key:
+                asked = self._temporary()
+                self._assign(asked, wanted)
+                wanted = asked
                 self._line(f"if {wanted} is not None:")
                 self._indent += 1
             self._assign(held, self._key(source, entries, wanted))

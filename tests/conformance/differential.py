@@ -170,6 +170,8 @@ def _normal_of(found: Any) -> Any:
             return ("google.protobuf.Duration", value // timedelta(microseconds=1))
         case float():
             return ("double", _float(value))
+        case bytearray():
+            return ("bytes", bytes(value))
     return ({"NULL": "null_type"}.get(kind, kind.lower()), value)
 
 
