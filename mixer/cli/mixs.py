@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from mixer.cli import flags, mixs_crd, mixs_eval, mixs_server
+from mixer.cli import flags, mixs_convert, mixs_crd, mixs_eval, mixs_server
 from mixer.errors import Severity, StartError
 
 
@@ -40,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     flags.add(validate, VALIDATE_FLAGS)
     validate.set_defaults(run=_validate)
     mixs_eval.add_parser(commands)
+    mixs_convert.add_parser(commands)
     schema = commands.add_parser("schema", help="print the JSON Schema of the configuration")
     schema.set_defaults(run=_schema)
     mixs_crd.add_parser(commands)

@@ -166,7 +166,7 @@ class _Compiler:
         return program.run if program else lambda bag: 0
 
     def _headers(self, operations: tuple[HeaderOperation, ...]) -> tuple[HeaderPlan, ...]:
-        vocabulary = self.vocabulary.extended(self._outputs())
+        vocabulary = self.vocabulary.extended(outputs(self.rule))
         plans = []
         for operation in operations:
             programs = [
@@ -176,15 +176,6 @@ class _Compiler:
             plans.append(HeaderPlan(operation.name, operation.verb, values))
         return tuple(plans)
 
-    def _outputs(self) -> dict[str, ValueType]:
-        """What named actions give to header operations; the first instance's template counts."""
-        found: dict[str, ValueType] = {}
-        for action in self.rule.actions:
-            template = action.instances[0].template
-            if action.name and template.variety is Variety.CHECK_WITH_OUTPUT and template.output:
-                found = {**output_types(template.output, f"{action.name}.output."), **found}
-        return found
-
     def _program(
         self, text: Text, vocabulary: Vocabulary, expected: ValueType | None
     ) -> Program | None:
@@ -193,6 +184,16 @@ class _Compiler:
             self.problems.append(found)
             return None
         return found
+
+
+def outputs(rule: Rule) -> dict[str, ValueType]:
+    """What named actions give to header operations; the first instance's template counts."""
+    found: dict[str, ValueType] = {}
+    for action in rule.actions:
+        template = action.instances[0].template
+        if action.name and template.variety is Variety.CHECK_WITH_OUTPUT and template.output:
+            found = {**output_types(template.output, f"{action.name}.output."), **found}
+    return found
 
 
 def _match_patterns(tree: Tree) -> Iterator[str]:
