@@ -73,6 +73,8 @@ class Problem:
 
     suggestion: str = ""
     severity: Severity = Severity.ERROR
+    excerpt: str = ""
+    """Of an expression: its line, and a line with a caret under the place."""
 
     def __str__(self) -> str:
         where = " ".join(part for part in (self.resource, self.field) if part)
@@ -90,6 +92,7 @@ class Problem:
             "field": self.field,
             "reason": self.reason,
             "suggestion": self.suggestion,
+            "excerpt": self.excerpt,
         }
 
 

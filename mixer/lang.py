@@ -1,5 +1,7 @@
 """The languages an expression may be written in."""
 
+from __future__ import annotations
+
 from enum import Enum
 
 
@@ -17,3 +19,8 @@ class Lang(Enum):
 
     COMPAT = "COMPAT"
     """Istio's syntax with the meaning of CEL."""
+
+    @property
+    def strict(self) -> Lang:
+        """The same without what is not standard; only CEL has such a thing."""
+        return Lang.STRICT if self is Lang.CEL else self

@@ -46,8 +46,7 @@ def _answer(line: str) -> Answer:
     except ValueError as error:
         return _error(str(error), "check")
     lang = LANGS[given.get("lang", "CEL")]
-    if given.get("strict") is True and lang is Lang.CEL:
-        lang = Lang.STRICT
+    lang = lang.strict if given.get("strict") is True else lang
     return answer(given["expr"], lang, vocabulary, values, bindings)
 
 

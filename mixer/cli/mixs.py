@@ -92,7 +92,7 @@ def _validate(arguments: argparse.Namespace, environment: Mapping[str, str]) -> 
         print(json.dumps([problem.as_json() for problem in problems], indent=1))
     else:
         for problem in problems:
-            print(problem)
+            print(problem, problem.excerpt, sep="\n" if problem.excerpt else "")
         errors = sum(problem.severity is Severity.ERROR for problem in problems)
         print(f"{errors} errors, {len(problems) - errors} warnings")
     return 1 if any(problem.severity is Severity.ERROR for problem in problems) else 0

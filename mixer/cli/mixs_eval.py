@@ -18,7 +18,6 @@ from mixer.cli.attribute_values import bag_of
 from mixer.cli.eval_jsonl import LANGS, answer, answers
 from mixer.cli.eval_session import Session
 from mixer.errors import StartError
-from mixer.lang import Lang
 
 FLAGS = (
     flags.Flag("lang", "CEL", "CEL, CEXL or COMPAT", flags.one_of(*LANGS)),
@@ -60,8 +59,7 @@ def _run(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
 
 def _session(arguments: argparse.Namespace) -> Session:
     lang = LANGS[arguments.lang]
-    if arguments.strict and lang is Lang.CEL:
-        lang = Lang.STRICT
+    lang = lang.strict if arguments.strict else lang
     session = Session(_vocabulary(arguments.config), lang=lang, explains=arguments.explain)
     try:
         if arguments.bag:

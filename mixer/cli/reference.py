@@ -11,6 +11,7 @@ import msgspec
 from mixer.adapter.catalogue import Catalogue
 from mixer.adapter.config import Config
 from mixer.adapter.contract import examples
+from mixer.cli import reference_expressions
 from mixer.config import describe, spec
 from mixer.telemetry.metrics import TABLE
 
@@ -33,6 +34,7 @@ def pages(catalogue: Catalogue, commands: Iterable[argparse.ArgumentParser]) -> 
         "adapters.md": _page("Adapters", _adapters(catalogue)),
         "flags.md": _page("Commands and flags", _flags(commands)),
         "metrics.md": _page("Metrics", _metrics()),
+        "expressions.md": _page("Expressions", reference_expressions.page()),
     }
 
 

@@ -59,6 +59,7 @@ def configured(
         hint = closest(name, catalogue.templates)
         findings.error(f"there is no template {name!r}", locate(node, at), f"{field}.{at}", hint)
         return None
+    lang = lang.strict if said.strict else lang
     return _of(
         key, template, said.params, said.attribute_bindings, lang, findings, field, node, literals
     )

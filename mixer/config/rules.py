@@ -88,6 +88,8 @@ class _Reading:
             said = salvage(resource.spec, words)
         if said is None:
             return None
+        if isinstance(said, spec.Rule) and said.strict:
+            self._lang = self._lang.strict
         actions = [
             action
             for number, one in enumerate(said.actions)

@@ -82,6 +82,9 @@ class Instance(Config, frozen=True):
     attribute_bindings: Raw | None = None
     """For attribute generators: expressions over ``$out.FIELD`` by the attribute they set."""
 
+    strict: bool = False
+    """True: the expressions are CEL of the standard alone, without ``a | b``."""
+
 
 class Action(Config, frozen=True):
     """Instances sent to a handler."""
@@ -193,3 +196,7 @@ class Rule(IstioRule, frozen=True):
 
     priority: int = 0
     """Rules of higher priority come first."""
+
+    strict: bool = False
+    """True: the expressions, those of inline instances too, are CEL of the standard alone, without
+    ``a | b``."""

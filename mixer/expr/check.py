@@ -236,9 +236,7 @@ class Checker:
         key = Constant(STRING, node.field)
         if operand.type == STRING_MAP and self.dialect.is_cel:
             return Lookup(operand, key, lenient=False, source=node)
-        if operand.type.name == "optional":
-            return self.call(standard.OPTIONAL_INDEX, False, (operand, key), node, ())
-        if operand.type.name in ("map", "dyn") and self.dialect.is_cel:
+        if operand.type.name in ("map", "dyn", "optional") and self.dialect.is_cel:
             return self.call(standard.INDEX, False, (operand, key), node, ())
         raise ExpressionError(f"a {operand.type} has no field {node.field!r}", node.offset)
 
@@ -277,8 +275,7 @@ class Checker:
             raise ExpressionError(
                 f"INDEX arg {at} typeError got {got}, expected {expected}", part.offset
             )
-        is_optional = node.optional or operand.type.name == "optional"
-        function = standard.OPTIONAL_INDEX if is_optional else standard.INDEX
+        function = standard.OPTIONAL_INDEX if node.optional else standard.INDEX
         return self.call(function, False, (operand, key), node, (node.operand, node.key))
 
     # -- calls

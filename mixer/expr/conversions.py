@@ -162,9 +162,8 @@ OVERLOADS: tuple[Overload, ...] = (
     calls("string", text_of_bytes, (BYTES,), STRING),
     calls("string", text_of_time, (TIMESTAMP,), STRING, fails=False, heavy=False),
     calls("string", text_of_duration, (DURATION,), STRING, fails=False, heavy=False),
-    *(calls("string", text, (type_,), STRING, fails=False) for type_ in (
-        BOOL, IP, EMAIL, URI, DNS,
-    )),
+    *(calls("string", text, (type_,), STRING, fails=False) for type_ in (BOOL, IP)),
+    *(fast("string", (type_,), STRING, "str({0})") for type_ in (EMAIL, URI, DNS)),
     Overload("bytes", (STRING,), BYTES, "{0}.encode()", heavy=True),
     calls("timestamp", time_of_text, (STRING,), TIMESTAMP, heavy=False),
     calls("timestamp", time_of_seconds, (INT,), TIMESTAMP, heavy=False),

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from attributes import Bag
 from mixer.expr.compile import Program
+from mixer.expr.conversions import text_of_double
 from mixer.expr.dynamic import tagged
 from mixer.expr.json_values import to_json
 from mixer.expr.reads import Failure
 from mixer.expr.show import quoted, show
+from mixer.expr.syntax import Literal
 from mixer.expr.tree import Constant, Tree, parts
 from mixer.expr.types import Type
 from mixer.expr.values import Address, Key, Optional, TypeValue
@@ -81,8 +84,12 @@ def _text(value: Any) -> str:
             return str(value).lower()
         case str():
             return quoted(value[:MAX_WIDTH])
+        case float():
+            return repr(value) if math.isfinite(value) else text_of_double(value)
         case Address():
             return str(to_json(value)["stringValue"])
+        case bytes():
+            return show(Literal(0, value[:MAX_WIDTH]))
         case tuple():
             return f"[{', '.join(_text(item) for item in value[:20])}]"
         case dict():

@@ -10,6 +10,7 @@ import email.errors
 import email.headerregistry
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -107,14 +108,14 @@ def _label(label: str, text: str, convert: Callable[[str], str]) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _lookup_name(text: str) -> str:
+def canonical_dns_name(text: str) -> str:
     """The form in which two DNS names are compared: ASCII, lower case, no trailing dot."""
     return _labels(text, lambda label: idna.encode(label, uts46=True).decode()).lower()
 
 
 def same_dns_name(a: str, b: str) -> bool:
     """Whether two names are one for a resolver; raises ValueError where one is invalid."""
-    return _lookup_name(a) == _lookup_name(b)
+    return canonical_dns_name(a) == canonical_dns_name(b)
 
 
 def _address(text: str) -> tuple[str, str]:
@@ -141,10 +142,15 @@ def email_address(text: str) -> str:
     return text
 
 
+def canonical_email(text: str) -> tuple[str, str]:
+    """A form that is equal for addresses that are one: local part exactly, domain as DNS name."""
+    local, domain = _address(text)
+    return local, canonical_dns_name(domain)
+
+
 def same_email(a: str, b: str) -> bool:
-    """Local parts exactly, domains as DNS names; raises ValueError where one is invalid."""
-    (local_a, domain_a), (local_b, domain_b) = _address(a), _address(b)
-    return local_a == local_b and same_dns_name(domain_a, domain_b)
+    """Whether two addresses are one; raises ValueError where one is invalid."""
+    return canonical_email(a) == canonical_email(b)
 
 
 def uri(text: str) -> str:
@@ -202,16 +208,20 @@ def _escaped(text: str) -> str:
     return "".join(pieces)
 
 
-def same_uri(a: str, b: str) -> bool:
+def canonical_uri(text: str) -> tuple[str, ...]:
     """
-    Whether two URIs are one; raises ValueError where one is invalid.
+    A form that is equal for URIs that are one; raises ValueError where *text* is none.
 
     Schemes ignore case; http and https hosts compare as DNS names, ports as text.
     """
-    scheme_a, host_a, port_a, rest_a = _uri(a)
-    scheme_b, host_b, port_b, rest_b = _uri(b)
-    if scheme_a != scheme_b or rest_a != rest_b:
-        return False
-    if scheme_a not in ("http", "https"):
-        return True
-    return port_a == port_b and (host_a == host_b or same_dns_name(host_a, host_b))
+    scheme, host, port, rest = _uri(text)
+    if scheme not in ("http", "https"):
+        return scheme, rest
+    with suppress(ValueError):  # an address, or nothing, compares as text
+        host = canonical_dns_name(host)
+    return scheme, host, port, rest
+
+
+def same_uri(a: str, b: str) -> bool:
+    """Whether two URIs are one; raises ValueError where one is invalid."""
+    return canonical_uri(a) == canonical_uri(b)

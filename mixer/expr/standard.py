@@ -312,9 +312,11 @@ def _members() -> list[Overload]:
         *whole,
         calls(INDEX, value_of, (map_of(A, B), A), B, heavy=False),
         calls(OPTIONAL_INDEX, value_or_none, (map_of(A, B), A), optional_of(B), heavy=False),
-        calls(OPTIONAL_INDEX, inside, (optional_of(map_of(A, B)), A), optional_of(B), heavy=False),
-        calls(OPTIONAL_INDEX, inside, (optional_of(list_of(A)), INT), optional_of(A), heavy=False),
-        calls(OPTIONAL_INDEX, inside, (optional_of(DYN), DYN), optional_of(DYN), heavy=False),
+        *(
+            calls(name, inside, (optional_of(whole), part), optional_of(found), heavy=False)
+            for name in (INDEX, OPTIONAL_INDEX)
+            for whole, part, found in ((map_of(A, B), A, B), (list_of(A), INT, A), (DYN, DYN, DYN))
+        ),
         calls(HAS_KEY, has_key, (map_of(A, B), A), BOOL, heavy=False),
         calls(HAS_KEY, has_inside, (optional_of(map_of(A, B)), A), BOOL, heavy=False),
     ]  # fmt: skip

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import ipaddress
 import math
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias
 
 from attributes import Duration, Timestamp, ip_text
+from mixer.expr import functions
 
 INT64_MAX = 2**63 - 1
 MAX_STEPS = 100_000
@@ -112,6 +113,13 @@ CLASSES: dict[type, str] = {
 """The name of the type of each class of values, as ``type(x)`` shows it."""
 
 _NUMBERS = (int, Uint, float)
+_PLAIN = frozenset([int, Uint, float, bool, str, bytes, Timestamp, Duration])
+_CANONICAL: dict[type, Callable[[Any], Hashable]] = {
+    Address: ip_text,
+    DnsName: functions.canonical_dns_name,
+    Email: functions.canonical_email,
+    Url: functions.canonical_uri,
+}
 
 
 def int64(value: int) -> int:
@@ -184,8 +192,8 @@ def equal(a: Any, b: Any) -> bool:
     Raises ValueError where the values are too large to compare.
     """
     kind = a.__class__
-    if kind is b.__class__ and kind is not tuple and kind is not dict and kind is not Optional:
-        return bool(a == b) if kind is not Address else canonical(a) == canonical(b)
+    if kind is b.__class__ and kind in _PLAIN:
+        return bool(a == b)
     return canonical(a) == canonical(b)
 
 
@@ -215,8 +223,8 @@ def _canonical(value: Any, steps: list[int]) -> Hashable:
         )
     if kind is Optional:
         return (Optional, value.present, _canonical(value.value, steps))
-    if kind is Address:
-        return (Address, ip_text(value))
+    if kind in _CANONICAL:
+        return (kind, _CANONICAL[kind](value))
     return (kind, value)
 
 

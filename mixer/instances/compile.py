@@ -69,7 +69,14 @@ def compile_text(
     except ExpressionError as error:
         column = text.place.column + error.offset if text.inline else text.place.column
         place = Place(text.place.file, text.place.line, column)
-        return Problem(error.message, place, resource, text.field, error.suggestion)
+        return Problem(
+            error.message,
+            place,
+            resource,
+            text.field,
+            error.suggestion,
+            excerpt=error.pointing(text.text),
+        )
 
 
 class _Compiler:

@@ -40,27 +40,28 @@ def local(value: Timestamp, where: tzinfo) -> datetime:
     return (_EPOCH + timedelta(seconds=value // NANOS)).astimezone(where)
 
 
-_PARTS: dict[str, Callable[[datetime], int]] = {
-    "getFullYear": lambda time: time.year,
-    "getMonth": lambda time: time.month - 1,
-    "getDayOfMonth": lambda time: time.day - 1,
-    "getDate": lambda time: time.day,
-    "getDayOfYear": lambda time: time.timetuple().tm_yday - 1,
-    "getDayOfWeek": lambda time: time.isoweekday() % 7,
-    "getHours": lambda time: time.hour,
-    "getMinutes": lambda time: time.minute,
-    "getSeconds": lambda time: time.second,
+_PARTS: dict[str, tuple[str, Callable[[datetime], int]]] = {
+    "getFullYear": ("The year.", lambda time: time.year),
+    "getMonth": ("The month, from 0.", lambda time: time.month - 1),
+    "getDayOfMonth": ("The day of the month, from 0.", lambda time: time.day - 1),
+    "getDate": ("The day of the month, from 1.", lambda time: time.day),
+    "getDayOfYear": ("The day of the year, from 0.", lambda time: time.timetuple().tm_yday - 1),
+    "getDayOfWeek": ("The day of the week, 0 is Sunday.", lambda time: time.isoweekday() % 7),
+    "getHours": ("The hour.", lambda time: time.hour),
+    "getMinutes": ("The minute of the hour.", lambda time: time.minute),
+    "getSeconds": ("The second of the minute.", lambda time: time.second),
 }
-"""Months, days of a month and of a year count from 0, a date from 1; the week starts on Sunday."""
 
 
-def _of_instant(name: str, part: Callable[[datetime], int]) -> list[Overload]:
+def _of_instant(name: str, doc: str, part: Callable[[datetime], int]) -> list[Overload]:
     def part_in_utc(value: Timestamp) -> int:
         return part(local(value, UTC))
 
     def part_at(value: Timestamp, where: str) -> int:
         return part(local(value, zone(where)))
 
+    part_in_utc.__doc__ = f"{doc[:-1]}, in UTC."
+    part_at.__doc__ = f"{doc[:-1]}, at a place such as Europe/Paris or +02:00."
     return [
         calls_method(name, part_in_utc, (TIMESTAMP,), INT, heavy=False),
         calls_method(name, part_at, (TIMESTAMP, STRING), INT, heavy=False),
@@ -104,7 +105,11 @@ def span_milliseconds(value: Duration) -> int:
 
 
 OVERLOADS: tuple[Overload, ...] = (
-    *(overload for name, part in _PARTS.items() for overload in _of_instant(name, part)),
+    *(
+        overload
+        for name, (doc, part) in _PARTS.items()
+        for overload in _of_instant(name, doc, part)
+    ),
     calls_method("getMilliseconds", milliseconds, (TIMESTAMP,), INT, fails=False, heavy=False),
     calls_method("getMilliseconds", milliseconds_at, (TIMESTAMP, STRING), INT, heavy=False),
     calls_method("getHours", hours, (DURATION,), INT, fails=False, heavy=False),
