@@ -232,12 +232,16 @@ class _Evaluator:
 
     def _apply(self, tree: Apply) -> Any:
         args = [self.value(argument) for argument in tree.args]
-        if is_counted(tree, self._scopes > 0):
+        counted = is_counted(tree, self._scopes > 0)
+        if counted:
             self._count(weight(*args))
         try:
-            return tree.overload.call(*args)
+            found = tree.overload.call(*args)
         except FAILURES as error:
             raise _FailedError(Failure(str(error))) from None
+        if counted and not _is_ready(tree):
+            self._count(weight(found))
+        return found
 
     def _count(self, steps: int) -> None:
         self._steps -= steps
@@ -310,6 +314,14 @@ class _Evaluator:
             except FAILURES as error:
                 raise _FailedError(Failure(str(error))) from None
         return found
+
+
+def _is_ready(tree: Apply) -> bool:
+    """Whether the generated code of *tree* is the short one, whose result is not counted."""
+    at = tree.overload.prepared
+    return (
+        at is not None and bool(tree.overload.constant_code) and isinstance(tree.args[at], Constant)
+    )
 
 
 def _last(tree: Tree) -> Attribute:

@@ -350,19 +350,22 @@ class Generator:
             else self.value(argument)
             for at, argument in enumerate(tree.args)
         ]
-        if is_counted(tree, self._scopes > 0):
-            self._count(f"weight({', '.join(atoms)})")
+        counted = is_counted(tree, self._scopes > 0)
+        if counted:
+            self._count(*atoms)
         if ready and overload.constant_code:
             self._line(f"{held} = {overload.constant_code.format(*atoms)}")
             return held
         code = f"{held} = {self._code(tree, atoms)}"
-        if not overload.fails:
+        if overload.fails:
+            with self._nested("try:"):
+                self._line(code)
+            with self._block("except FAILURES as error:"):
+                self._fail("Failure(str(error))")
+        else:
             self._line(code)
-            return held
-        with self._nested("try:"):
-            self._line(code)
-        with self._block("except FAILURES as error:"):
-            self._fail("Failure(str(error))")
+        if counted:
+            self._count(held)
         return held
 
     def _code(self, tree: Apply, atoms: list[str]) -> str:
@@ -408,11 +411,11 @@ class Generator:
             self._line(f"{held} = {self.constant(Failure(OUT_OF_STEPS))}")
             self._line("break")
 
-    def _count(self, steps: str) -> None:
-        """Count the *steps* of a function that a loop or a binding may repeat."""
+    def _count(self, *atoms: str) -> None:
+        """Count what a function takes or makes, as a loop or a binding may repeat it."""
         self.counts = True
         self.names["weight"] = weight
-        self._line(f"steps -= {steps}")
+        self._line(f"steps -= weight({', '.join(atoms)})")
         with self._block("if steps < 0:"):
             self._fail(self.constant(Failure(OUT_OF_STEPS)))
 

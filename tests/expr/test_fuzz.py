@@ -14,12 +14,14 @@ from mixer.lang import Lang
 VOCABULARY = Vocabulary(
     {name: Attribute(name, type_) for name, type_ in (
         ("a.s", ValueType.STRING), ("a.m", ValueType.STRING_MAP), ("a.b", ValueType.BOOL),
-        ("a.i", ValueType.INT64), ("a.u", ValueType.DURATION),
+        ("a.i", ValueType.INT64), ("a.u", ValueType.DURATION), ("a.ip", ValueType.IP_ADDRESS),
     )}
 )  # fmt: skip
 WORDS = st.sampled_from(
     'a.s a.m a.b a.i a.u "x" "5s" `r` \'c\' 1 2.5 true ( ) [ ] , . | || && == != < <= + - * / ! '
-    '? : in has size match ip startsWith matches conditional "k" "*" \\ " \' 0x { } 1u b"x" null'
+    '? : in has size match ip startsWith matches conditional "k" "*" \\ " \' 0x { } 1u b"x" null '
+    'all( exists( map( filter( x x, .? [? optional.of( orValue( cel.bind( math.abs( type( dyn( '
+    'int( string( timestamp( duration( format( split( join( sort() first() sortBy( a.ip'
     .split()
 )  # fmt: skip
 
@@ -42,5 +44,6 @@ def test_any_text_compiles_or_is_refused(lang: Lang, text: str) -> None:
         assert 0 <= error.offset <= len(text)
         assert error.message
     else:
-        program.run(Bag({"a.s": "x", "a.b": True}))
-        program.run(Bag({}))
+        for bag in ({"a.s": "x", "a.b": True, "a.m": {"k": "x"}, "a.ip": b"\0" * 4}, {}):
+            found, walked = program.run(Bag(bag)), program.walk(Bag(bag))
+            assert type(found) is type(walked)
