@@ -132,4 +132,4 @@ def _operands(overloads: tuple[Overload, ...]) -> str:
         ", ".join(dict.fromkeys(_type(param) for param in overload.params))
         for overload in overloads
     )
-    return "; ".join(rows)
+    return "; ".join(rows) or "none"

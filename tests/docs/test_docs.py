@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import inspect
+import json
 import re
 import shlex
 import sys
@@ -15,11 +16,15 @@ from typing import Any
 import pytest
 import structlog
 
-from attributes import Bag
+from attributes import Bag, Vocabulary
 from mixer.adapter.catalogue import Catalogue, load
 from mixer.cli import mixc, mixs
+from mixer.cli.eval_jsonl import answers
+from mixer.cli.eval_session import Session
 from mixer.config.load import parse_text
 from mixer.dispatch.check import check
+from mixer.expr.check import SPECIAL
+from mixer.expr.overloads import CEL_TABLE, CEXL_TABLE
 from mixer.runtime import Options, Runtime
 from mixer.runtime.plan import plan
 from mixer.telemetry.metrics import TABLE, Metrics
@@ -126,6 +131,35 @@ def test_nothing_there_is_lacks_a_word_in_the_reference() -> None:
     for text in reference.values():
         rows = [line for line in text.splitlines() if line.startswith("| ")]
         assert [row for row in rows if row.endswith("|  |")] == []
+
+
+def test_every_expression_of_the_guide_is_worth_what_it_says() -> None:
+    text = (ROOT / "docs" / "expressions.md").read_text()
+    rows = re.findall(r"^\| (`.*`) \| (`.*`) \|$", text, re.MULTILINE)
+    assert len(rows) > 15
+    for written, results in rows:
+        texts, wanted = re.findall("`([^`]+)`", written), re.findall("`([^`]+)`", results)
+        assert [Session(Vocabulary()).evaluate(text)[1] for text in texts] == wanted
+
+
+def test_the_guide_shows_what_mixs_eval_says(capsys: pytest.CaptureFixture[str]) -> None:
+    page = ROOT / "docs" / "expressions.md"
+    plain, explained = blocks(page, "sh")[0].splitlines()
+    mixs.main(shlex.split(plain)[1:])
+    assert capsys.readouterr().out == "true\n"
+    words = [str(ROOT / "config") if word == "config/" else word for word in shlex.split(explained)]
+    mixs.main(words[1:])
+    assert f"```\n{capsys.readouterr().out}```\n" in page.read_text()
+    echo, said, _ = shlex.split(blocks(page, "sh")[1].partition("mixs")[0])
+    (line,) = answers([said])
+    assert (echo, json.loads(line)["value"]) == ("echo", {"int64Value": "3"})
+
+
+def test_every_macro_and_function_is_in_the_reference() -> None:
+    reference = (ROOT / "docs" / "reference" / "expressions.md").read_text()
+    for name in (*SPECIAL, *CEL_TABLE, *CEXL_TABLE):
+        if name[0].isalpha():
+            assert re.search(rf"\b{re.escape(name)}\(|`{name}`", reference), name
 
 
 def test_every_link_of_the_docs_leads_somewhere() -> None:
