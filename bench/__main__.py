@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from bench import cpu, result
+from bench import cpu, expressions, result
 from bench.cases import CASES, Case
 from bench.load import NotLoaded, load, try_once
 from bench.result import Result
@@ -56,8 +56,12 @@ def main() -> int:
     )
     arguments = parser.parse_args()
 
-    chosen = [c for c in CASES if all(word in c.name for word in arguments.cases)]
-    if not chosen:
+    def wanted(name: str) -> bool:
+        return all(word in name for word in arguments.cases)
+
+    chosen = [case for case in CASES if wanted(case.name)]
+    local = [(name, run) for name, run in expressions.cases(arguments.shared) if wanted(name)]
+    if not chosen and not local:
         parser.error(f"no case is called {' '.join(arguments.cases)!r}")
     baseline = result.read(arguments.baseline)
     results: dict[str, Result] = {}
@@ -69,6 +73,9 @@ def main() -> int:
             )
             results[case.name] = found
             print(result.line(case.name, found, baseline), flush=True)
+        for name, once in local:
+            results[name] = Result.of([once() for _ in range(arguments.runs)])
+            print(result.line(name, results[name], baseline), flush=True)
     except (NotLoaded, NotServing) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1

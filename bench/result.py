@@ -20,9 +20,9 @@ class Result:
 
     @classmethod
     def of(cls, runs: Sequence[float]) -> Result:
-        """Sum up *runs*, to a tenth of a microsecond."""
+        """Sum up *runs*, to a tenth of a microsecond, below ten to a hundredth."""
         figures = (statistics.median(runs), min(runs), max(runs))
-        return cls(*(round(figure, 1) for figure in figures))
+        return cls(*(round(figure, _digits(figure)) for figure in figures))
 
 
 Baseline: TypeAlias = Mapping[str, Result]
@@ -33,10 +33,15 @@ HEADING = f"{'CPU µs per request or bag':28}{'median':>9}{'range':>18}{'to base
 
 def line(name: str, result: Result, baseline: Baseline) -> str:
     """One line of the table."""
-    spread = f"{result.low:.1f} - {result.high:.1f}"
+    digits = _digits(result.median)
+    spread = f"{result.low:.{digits}f} - {result.high:.{digits}f}"
     known = baseline.get(name)
     ratio = f"{result.median / known.median:.2f}" if known and known.median else "-"
-    return f"{name:28}{result.median:9.1f}{spread:>18}{ratio:>14}"
+    return f"{name:28}{result.median:9.{digits}f}{spread:>18}{ratio:>14}"
+
+
+def _digits(figure: float) -> int:
+    return 1 if figure >= 10 else 2
 
 
 def read(path: Path) -> Baseline:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import cpu, result
+from bench import cpu, expressions, result
 from bench.cases import CASES, Case
 from bench.load import NotLoaded, load
 from bench.result import Result
@@ -77,7 +77,7 @@ def test_this_process_has_used_something() -> None:
 
 
 def test_a_result_is_the_median_and_the_range() -> None:
-    assert Result.of([3.04, 1.0, 2.0, 9.0, 4.0]) == Result(3.0, 1.0, 9.0)
+    assert Result.of([3.041, 1.0, 2.0, 90.04, 4.0]) == Result(3.04, 1.0, 90.0)
 
 
 def test_a_baseline_that_does_not_exist_is_empty(tmp_path: Path) -> None:
@@ -98,3 +98,11 @@ def test_a_line_shows_the_ratio_to_the_baseline() -> None:
 
 def test_a_line_without_baseline_has_no_ratio() -> None:
     assert result.line("check", Result(50, 45, 60), {}).split()[-1] == "-"
+
+
+def test_every_case_of_expressions_measures_something() -> None:
+    shared = Path(__file__).parents[2].parent / "shared"
+    cases = dict(expressions.cases(shared))
+    assert len(cases) == 17
+    assert cases["match 1, decoded"]() > 0
+    assert cases["compile 3"]() > 0
