@@ -14,7 +14,7 @@ class Lang(Enum):
     CEL = "CEL"
     """The default of ``meshmixer.io/v1``."""
 
-    STRICT = "CEL strict"
+    STRICT = "STRICT"
     """CEL without our extension ``a | b``; a resource asks for it by ``strict: true``."""
 
     COMPAT = "COMPAT"

@@ -99,19 +99,24 @@ def sensed_type(given: Any) -> ValueType:
     raise ValueError(f"{given!r} is no value of an attribute")
 
 
-def bag_of(given: Any, vocabulary: Vocabulary) -> tuple[dict[str, Value], Vocabulary]:
+def bag_of(
+    given: Any, vocabulary: Vocabulary, senses: bool = True
+) -> tuple[dict[str, Value], Vocabulary]:
     """
     The attributes that a mapping of names writes, and the vocabulary with names it did not have.
 
-    Raises ValueError that names the attribute.
+    Unless it *senses* types, names that the vocabulary lacks are left out. Raises ValueError that
+    names the attribute.
     """
     if not isinstance(given, Mapping):
         raise ValueError("a bag is a mapping of attribute names to values")
     values: dict[str, Value] = {}
     added: dict[str, ValueType] = {}
     for name, written in given.items():
+        declared = vocabulary.get(str(name))
+        if declared is None and not senses:
+            continue
         try:
-            declared = vocabulary.get(str(name))
             type_ = declared.type if declared else sensed_type(written)
             values[str(name)] = value_of(type_, written)
         except ValueError as error:

@@ -41,7 +41,9 @@ def _answer(line: str) -> Answer:
         return _error(f"lang is {given['lang']!r}, not one of {', '.join(LANGS)}", "parse")
     try:
         vocabulary = vocabulary_of(given.get("vocabulary", {}))
-        values, vocabulary = bag_of(given.get("bag", {}), vocabulary)
+        values, vocabulary = bag_of(
+            given.get("bag", {}), vocabulary, senses="vocabulary" not in given
+        )
         bindings = _bindings(given.get("bindings", {}))
     except ValueError as error:
         return _error(str(error), "check")

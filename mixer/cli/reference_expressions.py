@@ -57,7 +57,7 @@ MACROS: Mapping[str, str] = {
     "o.orValue(value)": "What the optional holds, or else the value.",
     "o.or(optional)": "The optional, or the other one where it holds nothing.",
     "conditional(c, x, y)": "Istio's way to write `c ? x : y`.",
-    "pick(a, b)": "Istio's way to write `a | b`.",
+    "pick(a, b)": "Istio's way to write `a | b`; a name without a dot is always there.",
     "emptyStringMap()": "A STRING_MAP without entries.",
     "dyn(e)": "The value, whose type is looked at only when the call is there.",
 }

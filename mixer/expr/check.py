@@ -70,12 +70,17 @@ class Dialect:
     falls_back: bool = True
     """``a | b`` is known."""
 
+    picks_plain_names: bool = False
+    """An attribute of one segment is never absent for ``|``: it reads as its zero value."""
+
 
 CEXL = Dialect(CEXL_TABLE, is_cel=False)
 CEL = Dialect(CEL_TABLE, is_cel=True)
 STRICT = replace(CEL, falls_back=False)
+COMPAT = replace(CEL, picks_plain_names=True)
 SPECIAL = ("conditional", "dyn", "emptyStringMap", "has", "pick", *macros.NAMES)
 TYPE_NAMES = frozenset(CLASSES.values())
+_NAMESPACES = frozenset(name.rpartition(".")[0] for name in CEL_TABLE if "." in name)
 _LITERALS = {
     str: STRING,
     int: INT,
@@ -297,6 +302,8 @@ class Checker:
         name, target = node.function, node.target
         if target is not None and (whole := self._qualified(target, name)):
             name, target = whole, None
+            if whole not in self.dialect.functions:
+                raise self._unknown(node, whole)
         sources = (*([] if target is None else [target]), *node.args)
         args = tuple([self.tree(source) for source in sources])
         return self.call(name, target is not None, args, node, sources)
@@ -304,10 +311,12 @@ class Checker:
     def _qualified(self, target: syntax.Node, name: str) -> str:
         """The name of a function in a namespace, such as ``math.abs``, or ""."""
         segments = _segments(target)
-        if not segments or self._is_variable(segments[0]):
+        if not segments or self._is_variable(segments[0]) or not self.dialect.is_cel:
             return ""
-        whole = f"{_dotted(segments)}.{name}"
-        return whole if whole in self.dialect.functions else ""
+        path = _dotted(segments)
+        whole = f"{path}.{name}"
+        is_namespace = path in _NAMESPACES and not self._declared(path, target)
+        return whole if is_namespace or whole in self.dialect.functions else ""
 
     def _logic(self, node: syntax.Call) -> Tree:
         """One node for a whole row of ``&&`` or ``||``, however long."""
@@ -336,6 +345,8 @@ class Checker:
             )  # fmt: skip
         first, second = (self.tree(argument) for argument in node.args)
         type_ = self.either(node, first, second)
+        if isinstance(node.args[0], syntax.Ident) and self.dialect.picks_plain_names:
+            return first
         return Fallback(type_, first, second, node)
 
     def either(self, node: syntax.Call, first: Tree, second: Tree) -> Type:
@@ -376,16 +387,24 @@ class Checker:
                 return fold.apply(Apply(dynamic.dyn(found.type), (found,), DYN, node))
             case "has":
                 return self._has(node)
+        return self._pick(node)
+
+    def _pick(self, node: syntax.Call) -> Tree:
+        """``pick(a, b, c)``: the first that is there; a name of one segment always is."""
         if len(node.args) < 2:
             raise self._arity_error(node, 2)
-        first = self.tree(node.args[0])
-        for at, argument in enumerate(node.args[1:], 1):
-            second = self.tree(argument)
-            type_ = joined(first.type, second.type)
+        found: Tree | None = None
+        for at, argument in reversed(list(enumerate(node.args))):
+            one = self.tree(argument)
+            if found is None or isinstance(argument, syntax.Ident):
+                found = one
+                continue
+            type_ = joined(one.type, found.type)
             if type_ is None:
-                raise self._mismatch(node, at, second.type, first.type)
-            first = Fallback(type_, first, second, node)
-        return first
+                raise self._mismatch(node, at + 1, found.type, one.type)
+            found = Fallback(type_, one, found, node)
+        assert found is not None
+        return found
 
     def _has(self, node: syntax.Call) -> Tree:
         self.arity(node, 1)
@@ -417,7 +436,7 @@ class Checker:
             )  # fmt: skip
             raise ExpressionError(f"invoking {kind}: {name}", node.offset)
         types = tuple([argument.type for argument in args])
-        chosen = choose(name, overloads, types)
+        chosen = choose(name, overloads, types, widens=self.dialect.is_cel)
         if chosen is None and (listed := self._listed(name, overloads, args, node)):
             return listed
         if chosen is None:

@@ -24,7 +24,7 @@ _FRONT_ENDS: dict[Lang, tuple[Callable[[str], Node], check.Dialect]] = {
     Lang.CEXL: (cexl.parse, check.CEXL),
     Lang.CEL: (cel.parse, check.CEL),
     Lang.STRICT: (cel.parse, check.STRICT),
-    Lang.COMPAT: (cexl.parse, check.CEL),
+    Lang.COMPAT: (cexl.parse, check.COMPAT),
 }
 _serial = count(1)
 

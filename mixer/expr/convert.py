@@ -55,12 +55,25 @@ def convert(text: str, lang: Lang, vocabulary: Vocabulary, condition: bool) -> C
     note says otherwise. Raises ExpressionError where *text* is no expression.
     """
     node = parse(text, lang)
-    if lang is Lang.COMPAT:  # means what CEL means
-        return Converted(show(node), ())
+    if lang is Lang.COMPAT:
+        return Converted(show(_compat(node)), ())
     check(node, vocabulary, CEXL)
     converter = _Converter(vocabulary)
     made = converter.condition(node) if condition else converter.value(node)
     return Converted(show(made), tuple(dict.fromkeys(converter.notes)))
+
+
+def _compat(node: Node) -> Node:
+    """What COMPAT means, which is what CEL means, but for ``a | b`` of a name without a dot."""
+    match node:
+        case Call(function=syntax.FALLBACK, args=(Ident() as first, _)):
+            return first
+        case Call():
+            target = None if node.target is None else _compat(node.target)
+            return replace(node, args=tuple(map(_compat, node.args)), target=target)
+        case Index():
+            return replace(node, operand=_compat(node.operand), key=_compat(node.key))
+    return node
 
 
 class _Converter:

@@ -25,6 +25,7 @@ from mixer.expr.types import (
     NETWORK,
     NULL,
     STRING,
+    TEXTS,
     TIMESTAMP,
     TYPE,
     UINT,
@@ -64,6 +65,7 @@ PYTHON: dict[Type, type] = {
 }
 """The class of the self-telling values of each type without parameters."""
 
+_TYPES = {made: type_ for type_, made in PYTHON.items()}
 _TAGGED: dict[Type, Callable[[Any], Any]] = {IP: Address, URI: Url, DNS: DnsName, EMAIL: Email}
 _CONTAINERS = {"list": tuple, "map": dict, "optional": Optional}
 _NETWORKS = tuple(made for made, name in CLASSES.items() if name == "net.CIDR")
@@ -181,15 +183,24 @@ def _chosen(name: str, overloads: Sequence[Overload], args: tuple[Any, ...]) -> 
 
 
 def _takes(overload: Overload, at: int, value: Any) -> bool:
-    wanted = overload.params[at]
-    if at == 0 and overload.method and wanted == STRING and isinstance(value, str):
-        return True
-    return is_a(value, wanted)
+    given = _TYPES.get(value.__class__)
+    return (given is not None and reads_text(overload, at, given)) or is_a(
+        value, overload.params[at]
+    )
 
 
 def keys(entries: dict[Any, Any]) -> tuple[Any, ...]:
     """The keys of a map as a list."""
     return tuple([from_key(key) for key in entries])
+
+
+def reads_text(overload: Overload, at: int, given: Type) -> bool:
+    """Whether what looks at a text is asked of a URI, a name or an address, which are texts too."""
+    looks = overload.method or overload.function in _TEXT_FUNCTIONS
+    return at == 0 and looks and overload.params[0] == STRING and given in TEXTS
+
+
+_TEXT_FUNCTIONS = frozenset(["match", "matches", "reverse", "size", "strings.quote", "toLower"])
 
 
 def pairs(value: Any) -> tuple[tuple[Any, Any], ...]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
 
-from mixer.expr.dynamic import dispatch
+from mixer.expr.dynamic import dispatch, reads_text
 from mixer.expr.overload import Overload
-from mixer.expr.types import DYN, STRING, TEXTS, A, B, Type
+from mixer.expr.types import DYN, A, B, Type
 
 
 class Fit(IntEnum):
@@ -68,16 +68,20 @@ def bound_type(type_: Type, bound: dict[Type, Type]) -> Type:
 
 
 def choose(
-    name: str, overloads: Sequence[Overload], types: tuple[Type, ...]
+    name: str, overloads: Sequence[Overload], types: tuple[Type, ...], widens: bool = True
 ) -> tuple[Overload, Type] | None:
-    """The overload for arguments of *types* and its result, None where none can fit."""
+    """
+    The overload for arguments of *types* and its result, None where none can fit.
+
+    Where the language *widens*, a name or an address may stand for the text that it is.
+    """
     possible: list[Overload] = []
     for overload in overloads:
         if len(overload.params) != len(types):
             continue
         bound: dict[Type, Type] = {}
         fits = [
-            Fit.YES if _is_text_target(overload, at, given) else fit(param, given, bound)
+            Fit.YES if widens and reads_text(overload, at, given) else fit(param, given, bound)
             for at, (param, given) in enumerate(zip(overload.params, types, strict=True))
         ]
         worst = min(fits, default=Fit.YES)
@@ -89,8 +93,3 @@ def choose(
         return None
     dynamic = dispatch(name, possible, len(types))
     return dynamic, dynamic.result
-
-
-def _is_text_target(overload: Overload, at: int, given: Type) -> bool:
-    """Whether a method of texts is asked of a URI, a name or an address, which are texts too."""
-    return at == 0 and overload.method and overload.params[0] == STRING and given in TEXTS

@@ -94,6 +94,11 @@ def test_compat_means_cel_already() -> None:
     )
 
 
+def test_compat_takes_a_name_without_a_dot_as_it_is() -> None:
+    text = 'a.m[one | "x"] | toLower(one | b.s)'
+    assert convert(text, Lang.COMPAT, VOCABULARY, False).text == "a.m[one] | toLower(one)"
+
+
 def test_what_is_no_expression_is_refused() -> None:
     with pytest.raises(ExpressionError, match="unknown attribute"):
         convert("no.such", Lang.CEXL, VOCABULARY, condition=True)

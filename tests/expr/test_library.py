@@ -385,7 +385,7 @@ def test_every_overload_has_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
         ("1.all(x, true)", "goes through a list or a map, got INT64", ""),
         ("[1].all(x, x)", "all arg 2 typeError got INT64, expected BOOL", ""),
         ("[1].exists(x, y > 1)", "unknown attribute y", ""),
-        ("math.gratest(1)", "unknown attribute math", ""),
+        ("math.gratest(1)", "unknown function: math.gratest", "did you mean 'math.greatest'?"),
         ("[1].firts()", "unknown function: firts", "did you mean 'first'?"),
         ("1.optMap(x, x)", "optMap needs an optional, got INT64", ""),
         ("[?1]", "expected an optional, got INT64", ""),
