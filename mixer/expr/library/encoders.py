@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import base64
-import binascii
 
 from mixer.expr.overload import Overload, calls
 from mixer.expr.types import BYTES, STRING
-from mixer.expr.values import bounded_text
+from mixer.expr.values import MAX_SIZE
 
 
 def encode(data: bytes) -> str:
     """*data* with padding."""
-    return bounded_text(base64.b64encode(data).decode())
+    if (len(data) + 2) // 3 * 4 > MAX_SIZE:
+        raise ValueError(f"base64.encode: the text has more than {MAX_SIZE} characters")
+    return base64.b64encode(data).decode()
 
 
 def decode(text: str) -> bytes:
     """The bytes of *text*, which may lack its padding."""
+    text = text.replace("\r", "").replace("\n", "")  # as Go does: encoders break their lines
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii.Error, or a character beyond ASCII
         raise ValueError(f"base64.decode: {error}") from None
 
 

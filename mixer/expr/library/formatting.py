@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import re
 from collections.abc import Callable
@@ -43,7 +44,9 @@ def format_text(template: str, args: tuple[Any, ...]) -> str:
             used += 1
         length += len(pieces[-1]) + len(pieces[-2])
         if length > MAX_SIZE:
-            raise ValueError(f"format: the text has more than {MAX_SIZE} characters")
+            break
+    if length + len(template) - last > MAX_SIZE:
+        raise ValueError(f"format: the text has more than {MAX_SIZE} characters")
     return "".join([*pieces, template[last:]])
 
 
@@ -111,6 +114,8 @@ def _scalar(value: Any) -> str | None:
             return ip_text(value)
         case bytes():
             return text_of_bytes(value)
+        case ipaddress.IPv4Interface() | ipaddress.IPv6Interface():
+            return str(value)
         case TypeValue():
             return value.name
         case tuple() | dict():

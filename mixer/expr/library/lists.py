@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
+from mixer.expr.library.sets import canonical_items
 from mixer.expr.overload import Overload, calls, calls_method
 from mixer.expr.types import DYN, INT, A, B, list_of, optional_of
-from mixer.expr.values import MAX_SIZE, MAX_STEPS, NONE, Optional, bounded_list, canonical, compare
+from mixer.expr.values import MAX_SIZE, MAX_STEPS, NONE, Optional, bounded_list, compare
 
 Items = tuple[Any, ...]
 
 
 def distinct(items: Items) -> Items:
     """The items without those that are equal to an earlier one."""
-    found: dict[Any, Any] = {}
-    for item in items:
-        found.setdefault(canonical(item), item)
+    found: dict[Hashable, Any] = {}
+    for form, item in zip(canonical_items(items), items, strict=True):
+        found.setdefault(form, item)
     return tuple(found.values())
 
 

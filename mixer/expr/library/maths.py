@@ -24,24 +24,30 @@ def _checked(items: tuple[Any, ...]) -> tuple[Any, ...]:
     return items
 
 
+def _ordered(items: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(items) > 1 and any(item != item for item in items):
+        raise ValueError("NaN has no order")  # else the place of NaN would decide
+    return items
+
+
 def greatest(*items: Any) -> Any:
     """The greatest of some numbers; of equal ones the first."""
-    return max(_checked(items))
+    return max(_ordered(items))
 
 
 def greatest_of(items: tuple[Any, ...]) -> Any:
     """The greatest number of a list."""
-    return max(_checked(items))
+    return max(_ordered(_checked(items)))
 
 
 def least(*items: Any) -> Any:
     """The least of some numbers; of equal ones the first."""
-    return min(_checked(items))
+    return min(_ordered(items))
 
 
 def least_of(items: tuple[Any, ...]) -> Any:
     """The least number of a list."""
-    return min(_checked(items))
+    return min(_ordered(_checked(items)))
 
 
 def ceil(value: float) -> float:

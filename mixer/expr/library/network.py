@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import TypeAlias
 
 from attributes import parse_ip
@@ -10,6 +11,7 @@ from mixer.expr.overload import Overload, calls, calls_method
 from mixer.expr.types import BOOL, INT, IP, NETWORK, STRING
 from mixer.expr.values import Network
 
+_LENGTH = re.compile(r"[0-9]{1,3}")
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -50,7 +52,7 @@ def is_canonical(text: str) -> bool:
 def cidr(text: str) -> Network:
     """A network such as 10.0.0.0/8; bits of the host are kept."""
     address, slash, length = text.partition("/")
-    if not slash or not length.isascii() or not length.isdigit() or "%" in address:
+    if not slash or not _LENGTH.fullmatch(length) or "%" in address:
         raise ValueError(f"{text!r} is no network such as '10.0.0.0/8'")
     if length != str(int(length)):
         raise ValueError(f"{text!r} is no network: the length has a leading zero")

@@ -3,35 +3,49 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from mixer.expr.functions import compile_regex
 from mixer.expr.overload import Overload
 from mixer.expr.types import INT, STRING, Type, list_of, optional_of
-from mixer.expr.values import MAX_SIZE, NONE, Optional, bounded_list
+from mixer.expr.values import MAX_SIZE, NONE, Optional, bounded_list, bounded_text
 
 _GROUP = re.compile(r"\\(?:(\d)|(\\)|(.?))", re.DOTALL)
 
 
 def extract(pattern: Any, text: str) -> Optional:
-    """The first match, or what its one group holds, if there is a match."""
+    """
+    The first match, or what its one group holds, if there is a match.
+
+    A group that holds nothing is missing, as in cel-go.
+    """
     _one_group(pattern)
     found = pattern.search(text)
     if found is None:
         return NONE
     part = found.group(pattern.groups)
-    return NONE if part is None else Optional(part)
+    return NONE if pattern.groups and not part else Optional(part)
 
 
 def extract_all(pattern: Any, text: str) -> tuple[str, ...]:
-    """All matches, or what their one group holds, from left to right."""
+    """
+    All matches, or what their one group holds, from left to right.
+
+    Groups that hold nothing are left out, as in cel-go.
+    """
     _one_group(pattern)
-    parts: list[str] = []
+    found = [match.group(pattern.groups) for match in _matches(pattern, text)]
+    return bounded_list(tuple([part for part in found if part or not pattern.groups]))
+
+
+def _matches(pattern: Any, text: str) -> Iterator[Any]:
+    """The matches from left to right; an empty one right behind another is none, as in Go."""
+    end = -1
     for found in pattern.finditer(text):
-        part = found.group(pattern.groups)
-        if part is not None:
-            parts.append(part)
-    return bounded_list(tuple(parts))
+        if found.end() > end:
+            yield found
+        end = found.end()
 
 
 def _one_group(pattern: Any) -> None:
@@ -49,17 +63,17 @@ def replace_some(pattern: Any, text: str, replacement: str, limit: int) -> str:
     template = _template(replacement, pattern.groups)
     pieces: list[str] = []
     length = last = 0
-    for count, found in enumerate(pattern.finditer(text)):
+    for count, found in enumerate(_matches(pattern, text)):
         if count == limit:
             break
-        put = "".join([part if isinstance(part, str) else found.group(part) or ""
-                       for part in template])  # fmt: skip
-        pieces += (text[last : found.start()], put)
-        length += found.start() - last + len(put)
+        for part in (text[last : found.start()], *template):
+            pieces.append(part if isinstance(part, str) else found.group(part) or "")
+            length += len(pieces[-1])
+            # Groups may be empty, so that pieces alone could take for ever.
+            if length > MAX_SIZE or len(pieces) > MAX_SIZE:
+                raise ValueError(f"regex.replace: the text has more than {MAX_SIZE} characters")
         last = found.end()
-        if length > MAX_SIZE:
-            raise ValueError(f"the text has more than {MAX_SIZE} characters")
-    return "".join([*pieces, text[last:]])
+    return bounded_text("".join([*pieces, text[last:]]))
 
 
 def _template(replacement: str, groups: int) -> list[str | int]:
@@ -67,7 +81,7 @@ def _template(replacement: str, groups: int) -> list[str | int]:
     parts: list[str | int] = []
     last = 0
     for found in _GROUP.finditer(replacement):
-        parts.append(replacement[last : found.start()])
+        parts += filter(None, [replacement[last : found.start()]])
         last = found.end()
         if found[1]:
             if int(found[1]) > groups:
@@ -77,7 +91,7 @@ def _template(replacement: str, groups: int) -> list[str | int]:
             parts.append("\\")
         else:
             raise ValueError(f"{found[0]!r} in the replacement: write \\\\ for a backslash")
-    return [*parts, replacement[last:]]
+    return [*parts, *filter(None, [replacement[last:]])]
 
 
 def _overload(name: str, python: Any, params: tuple[Type, ...], result: Type) -> Overload:

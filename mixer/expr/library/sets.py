@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Hashable
+from typing import Any, cast
 
 from mixer.expr.overload import Overload, calls
 from mixer.expr.types import BOOL, A, list_of
@@ -11,8 +12,17 @@ from mixer.expr.values import canonical
 Items = tuple[Any, ...]
 
 
-def _set(items: Items) -> set[Any]:
-    return {canonical(item) for item in items}
+def canonical_items(items: Items) -> tuple[Hashable, ...]:
+    """
+    The canonical form of each item.
+
+    All share one bound of steps: short lists may share large items, many times over.
+    """
+    return cast("tuple[type, tuple[Hashable, ...]]", canonical(items))[1]
+
+
+def _set(items: Items) -> frozenset[Hashable]:
+    return frozenset(canonical_items(items))
 
 
 def contains(items: Items, wanted: Items) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mixer.expr.library.formatting import format_text, quote
 from mixer.expr.overload import Overload, calls, calls_method
 from mixer.expr.types import DYN, INT, STRING, list_of
-from mixer.expr.values import MAX_SIZE, bounded_list, bounded_text
+from mixer.expr.values import MAX_SIZE, bounded_list
 
 _UPPER = {code: code - 32 for code in range(ord("a"), ord("z") + 1)}
 _LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
@@ -58,9 +58,14 @@ def join_by(items: tuple[str, ...], separator: str) -> str:
         if not isinstance(item, str):
             raise ValueError("join() takes a list of texts")
         length += len(item)
-    if length > MAX_SIZE:
-        bounded_text(" " * (MAX_SIZE + 1))
+    _fits(length)
     return separator.join(items)
+
+
+def _fits(length: int) -> None:
+    """Refuse a text before it is made."""
+    if length > MAX_SIZE:
+        raise ValueError(f"the text has more than {MAX_SIZE} characters")
 
 
 def split(text: str, separator: str) -> tuple[str, ...]:
@@ -76,7 +81,7 @@ def split_limited(text: str, separator: str, limit: int) -> tuple[str, ...]:
         return bounded_list(tuple(text.split(separator, limit - 1 if limit > 0 else -1)))
     if limit < 0 or limit >= len(text):
         return bounded_list(tuple(text))
-    return (*text[: limit - 1], text[limit - 1 :])
+    return bounded_list((*text[: limit - 1], text[limit - 1 :]))
 
 
 def substring(text: str, start: int) -> str:
@@ -100,8 +105,7 @@ def replace_limited(text: str, old: str, new: str, limit: int) -> str:
     """*text* with the first *limit* of *old* replaced; a negative limit is none."""
     found = text.count(old)
     found = found if limit < 0 else min(found, limit)
-    if len(text) + found * (len(new) - len(old)) > MAX_SIZE:
-        bounded_text(" " * (MAX_SIZE + 1))
+    _fits(len(text) + found * (len(new) - len(old)))
     return text.replace(old, new, found)
 
 

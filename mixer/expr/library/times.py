@@ -14,7 +14,7 @@ from mixer.expr.overload import Overload, calls_method
 from mixer.expr.types import DURATION, INT, STRING, TIMESTAMP
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_OFFSET = re.compile(r"([+-]?)(\d\d):(\d\d)")
+_OFFSET = re.compile(r"([+-]?)([0-9]{2}):([0-9]{2})")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+/-]{0,63}")
 
 

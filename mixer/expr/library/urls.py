@@ -30,7 +30,10 @@ def is_url(text: str) -> bool:
 
 
 def _parts(text: str) -> Parts:
-    return urlsplit(text)
+    try:
+        return urlsplit(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no URI: {error}") from None
 
 
 def scheme(text: str) -> str:
@@ -59,7 +62,10 @@ def port(text: str) -> str:
 
 def escaped_path(text: str) -> str:
     """The path, percent-encoded."""
-    return quote(_parts(text).path, safe="/%:@!$&'()*+,;=~-._")
+    found = _parts(text)
+    if found.scheme and not found.netloc and not found.path.startswith("/"):
+        return ""  # mailto:a@b has no path
+    return quote(found.path, safe="/%:@!$&'()*+,;=~-._")
 
 
 def query(text: str) -> dict[str, tuple[str, ...]]:
