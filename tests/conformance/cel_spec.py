@@ -32,7 +32,7 @@ from mixer.expr.types import (
 )
 from mixer.expr.values import TypeValue, Uint, key_of
 from mixer.lang import Lang
-from tests.conformance.textproto import Message, parse
+from tests.conformance.textproto import Message, double, integer, parse
 
 DATA = Path(__file__).parents[2].parent / "shared" / "cel-spec"
 SKIPPED = Path(__file__).with_name("skipped.yaml")
@@ -114,11 +114,11 @@ def value(given: Message) -> Any:
         case "bool_value":
             return said == "true"
         case "int64_value":
-            return int(said, 0)
+            return integer(said)
         case "uint64_value":
-            return Uint(int(said, 0))
+            return Uint(integer(said))
         case "double_value":
-            return float(said)
+            return double(said)
         case "string_value":
             return said.decode()
         case "bytes_value":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 
 import pytest
@@ -24,6 +25,12 @@ def test_a_skipped_test_is_there_and_can_not_pass(id_: str) -> None:
     test = spec_tests()[id_]
     with suppress(NotOurs):
         assert not passes(test), "it passes: take it from skipped.yaml"
+
+
+@pytest.mark.parametrize("id_", skipped())
+def test_only_what_makes_a_message_is_skipped(id_: str) -> None:
+    bare = re.sub("//.*", "", spec_tests()[id_].expression)
+    assert re.search(r"[\w`]\s*\{", bare)
 
 
 def test_the_list_of_skipped_tests_only_shrinks() -> None:
