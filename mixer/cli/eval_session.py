@@ -11,8 +11,8 @@ from attributes import Bag, Value, Vocabulary
 from mixer.cli.attribute_values import bag_of
 from mixer.cli.eval_jsonl import LANGS, referenced
 from mixer.errors import ExpressionError
-from mixer.expr.check import SPECIAL
 from mixer.expr.compile import Program, program
+from mixer.expr.dialect import SPECIAL
 from mixer.expr.explain import explain, shown
 from mixer.expr.overloads import CEL_TABLE, CEXL_TABLE
 from mixer.expr.reads import Failure

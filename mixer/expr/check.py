@@ -6,18 +6,18 @@ Everything the two languages mean differently is decided here, by a `Dialect`.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 
 from attributes import Duration, Vocabulary
 from mixer.errors import ExpressionError
-from mixer.expr import dynamic, fold, macros, standard, syntax
+from mixer.expr import dynamic, fold, macros, refusals, standard, syntax
+from mixer.expr.dialect import NAMESPACES, SPECIAL, TYPE_NAMES, Dialect
 from mixer.expr.overload import Overload
-from mixer.expr.overloads import CEL_TABLE, CEXL_TABLE, Table
-from mixer.expr.resolve import bound_type, choose, common, fit, joined
+from mixer.expr.refusals import did_you_mean
+from mixer.expr.resolve import choose, common, joined
 from mixer.expr.tree import (
     Apply,
     Attribute,
@@ -36,51 +36,19 @@ from mixer.expr.types import (
     BOOL,
     BY_VALUE_TYPE,
     BYTES,
-    DNS,
     DOUBLE,
     DURATION,
     DYN,
-    EMAIL,
     INT,
-    IP,
     NULL,
     STRING,
     STRING_MAP,
-    TIMESTAMP,
     TYPE,
     UINT,
-    URI,
-    A,
-    B,
     Type,
 )
-from mixer.expr.values import CLASSES, TypeValue, Uint
+from mixer.expr.values import TypeValue, Uint
 
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """Where the languages differ (spec: expressions, differences from CEXL)."""
-
-    functions: Table
-    is_cel: bool
-    """An absent attribute reads as the zero value of its type and a missing map key is a failure;
-    ``&&`` and ``||`` absorb a failing side; ``map.key`` means ``map["key"]``; macros are known.
-    Otherwise an absent attribute is a failure and a missing key reads as ""."""
-
-    falls_back: bool = True
-    """``a | b`` is known."""
-
-    picks_plain_names: bool = False
-    """An attribute of one segment is never absent for ``|``: it reads as its zero value."""
-
-
-CEXL = Dialect(CEXL_TABLE, is_cel=False)
-CEL = Dialect(CEL_TABLE, is_cel=True)
-STRICT = replace(CEL, falls_back=False)
-COMPAT = replace(CEL, picks_plain_names=True)
-SPECIAL = ("conditional", "dyn", "emptyStringMap", "has", "pick", *macros.NAMES)
-TYPE_NAMES = frozenset(CLASSES.values())
-_NAMESPACES = frozenset(name.rpartition(".")[0] for name in CEL_TABLE if "." in name)
 _LITERALS = {
     str: STRING,
     int: INT,
@@ -89,14 +57,6 @@ _LITERALS = {
     bytes: BYTES,
     Duration: DURATION,
     type(None): NULL,
-}
-_MAKERS = {
-    IP: "ip",
-    TIMESTAMP: "timestamp",
-    DURATION: "duration",
-    DNS: "dnsName",
-    EMAIL: "email",
-    URI: "uri",
 }
 
 
@@ -219,7 +179,7 @@ class Checker:
         if path in TYPE_NAMES and self.dialect.is_cel:
             return Constant(TYPE, TypeValue(path), node)
         raise ExpressionError(
-            f"unknown attribute {path}", segments[0].offset, self._similar_name(path)
+            f"unknown attribute {path}", segments[0].offset, did_you_mean(path, self._known())
         )
 
     def _is_variable(self, first: syntax.Ident | syntax.Select) -> bool:
@@ -303,7 +263,7 @@ class Checker:
         if target is not None and (whole := self._qualified(target, name)):
             name, target = whole, None
             if whole not in self.dialect.functions:
-                raise self._unknown(node, whole)
+                raise refusals.unknown(self.dialect, node, whole)
         sources = (*([] if target is None else [target]), *node.args)
         args = tuple([self.tree(source) for source in sources])
         return self.call(name, target is not None, args, node, sources)
@@ -315,7 +275,7 @@ class Checker:
             return ""
         path = _dotted(segments)
         whole = f"{path}.{name}"
-        is_namespace = path in _NAMESPACES and not self._declared(path, target)
+        is_namespace = path in NAMESPACES and not self._declared(path, target)
         return whole if is_namespace or whole in self.dialect.functions else ""
 
     def _logic(self, node: syntax.Call) -> Tree:
@@ -334,7 +294,7 @@ class Checker:
         if operand.type == DYN:
             return Apply(dynamic.narrow(BOOL), (operand,), BOOL)
         if operand.type != BOOL:
-            raise self._mismatch(node, at, operand.type, BOOL)
+            raise refusals.mismatch(self.dialect, node, at, operand.type, BOOL)
         return operand
 
     def _fallback(self, node: syntax.Call) -> Tree:
@@ -353,7 +313,7 @@ class Checker:
         """The type of what is one of two, the second of which is the last argument of *node*."""
         type_ = joined(first.type, second.type)
         if type_ is None:
-            raise self._mismatch(node, len(node.args) - 1, second.type, first.type)
+            raise refusals.mismatch(self.dialect, node, len(node.args) - 1, second.type, first.type)
         return type_
 
     def conditional(self, node: syntax.Call) -> Tree:
@@ -379,7 +339,7 @@ class Checker:
                 self.arity(node, 3)
                 return self.conditional(node)
         if not self.dialect.is_cel:
-            raise self._unknown(node, node.function)
+            raise refusals.unknown(self.dialect, node, node.function)
         match node.function:
             case "dyn":
                 self.arity(node, 1)
@@ -392,7 +352,7 @@ class Checker:
     def _pick(self, node: syntax.Call) -> Tree:
         """``pick(a, b, c)``: the first that is there; a name of one segment always is."""
         if len(node.args) < 2:
-            raise self._arity_error(node, 2)
+            raise refusals.arity(node, 2)
         found: Tree | None = None
         for at, argument in reversed(list(enumerate(node.args))):
             one = self.tree(argument)
@@ -401,7 +361,7 @@ class Checker:
                 continue
             type_ = joined(one.type, found.type)
             if type_ is None:
-                raise self._mismatch(node, at + 1, found.type, one.type)
+                raise refusals.mismatch(self.dialect, node, at + 1, found.type, one.type)
             found = Fallback(type_, one, found, node)
         assert found is not None
         return found
@@ -428,7 +388,7 @@ class Checker:
         """The function *name* of *args*, which were written as *sources*."""
         named = self.dialect.functions.get(name)
         if named is None:
-            raise self._unknown(node, name)
+            raise refusals.unknown(self.dialect, node, name)
         overloads = [overload for overload in named if overload.method == method]
         if not overloads:
             kind = "regular function on instance method" if method else (
@@ -440,7 +400,7 @@ class Checker:
         if chosen is None and (listed := self._listed(name, overloads, args, node)):
             return listed
         if chosen is None:
-            raise self._no_overload(name, node, sources, overloads, types, method)
+            raise refusals.no_overload(self.dialect, name, node, sources, overloads, types, method)
         overload, result = chosen
         if overload is standard.CONCAT and self.scope:
             overload = standard.GUARDED_CONCAT
@@ -478,6 +438,14 @@ class Checker:
         )
         return fold.apply(Apply(overload, fitting, result, node))
 
+    def arity(self, node: syntax.Call, expected: int) -> None:
+        """Raise ExpressionError unless *node* has as many arguments as *expected*."""
+        if len(node.args) != expected:
+            raise refusals.arity(node, expected)
+
+    def _known(self) -> list[str]:
+        return [*self.vocabulary, *self.bindings, *self.scope]
+
     # -- scopes
 
     @contextmanager
@@ -492,58 +460,6 @@ class Checker:
         self.scope = outer | {name: one for (name, _), one in zip(named, made, strict=True)}
         yield made
         self.scope = outer
-
-    # -- errors
-
-    def _no_overload(
-        self,
-        name: str,
-        node: syntax.Node,
-        sources: Sequence[syntax.Node],
-        overloads: Sequence[Overload],
-        types: tuple[Type, ...],
-        method: bool,
-    ) -> ExpressionError:
-        shown = operator(name)
-        counts = {len(overload.params) for overload in overloads}
-        if len(types) not in counts:
-            return _arity_mismatch(shown, len(types) - method, min(counts) - method, node)
-        same_count = [overload for overload in overloads if len(overload.params) == len(types)]
-        best = max(same_count, key=lambda overload: _agreeing(overload.params, types))
-        at = _agreeing(best.params, types)
-        if name in syntax.OPERATORS and at == 0:
-            return ExpressionError(f"{shown} is not defined for {types[0]}", node.offset)
-        expected = _expected(best, types, at)
-        place = "target" if at < method else f"arg {at + 1 - method}"
-        return ExpressionError(
-            f"{shown} {place} typeError got {types[at]}, expected {_plain(expected)}",
-            sources[at].offset if at < len(sources) and at >= method else node.offset,
-            _how_to_convert(types[at], expected, self.dialect),
-        )
-
-    def _mismatch(self, node: syntax.Call, at: int, got: Type, expected: Type) -> ExpressionError:
-        return ExpressionError(
-            f"{operator(node.function)} arg {at + 1} typeError got {got}, expected {expected}",
-            node.args[at].offset,
-            _how_to_convert(got, expected, self.dialect),
-        )
-
-    def _unknown(self, node: syntax.Node, name: str) -> ExpressionError:
-        known = [name for name in self.dialect.functions if name not in syntax.OPERATORS]
-        return ExpressionError(
-            f"unknown function: {name}", node.offset, _did_you_mean(name, [*known, *SPECIAL])
-        )
-
-    def _similar_name(self, path: str) -> str:
-        return _did_you_mean(path, [*self.vocabulary, *self.bindings, *self.scope])
-
-    def arity(self, node: syntax.Call, expected: int) -> None:
-        """Raise ExpressionError unless *node* has as many arguments as *expected*."""
-        if len(node.args) != expected:
-            raise self._arity_error(node, expected)
-
-    def _arity_error(self, node: syntax.Call, expected: int) -> ExpressionError:
-        return _arity_mismatch(operator(node.function), len(node.args), expected, node)
 
 
 def _segments(node: syntax.Node) -> list[syntax.Ident | syntax.Select]:
@@ -573,52 +489,3 @@ def _forgetting(given: Tree, type_: Type) -> Tree:
     if given.type == type_ or not dynamic.is_tagged(given.type):
         return given
     return Apply(dynamic.dyn(given.type), (given,), DYN)
-
-
-def operator(function: str) -> str:
-    """How errors name a function."""
-    if function in (standard.INDEX, standard.OPTIONAL_INDEX):
-        return "INDEX"
-    return function.strip("_@") if function in syntax.OPERATORS else function
-
-
-def _expected(overload: Overload, types: tuple[Type, ...], at: int) -> Type:
-    """What the arguments before the one *at* leave for it."""
-    bound: dict[Type, Type] = {}
-    for param, given in zip(overload.params[:at], types, strict=False):
-        fit(param, given, bound)
-    return bound_type(overload.params[at], bound)
-
-
-def _plain(type_: Type) -> str:
-    return str(type_).replace("dyn", "any")
-
-
-def _agreeing(expected: Iterable[Type], got: Iterable[Type]) -> int:
-    """How many leading types agree."""
-    agreeing = 0
-    for a, b in zip(expected, got, strict=False):
-        if a != b and (a.name != b.name or not a.params) and a not in (A, B, DYN):
-            break
-        agreeing += 1
-    return min(agreeing, len(tuple(got)) - 1)
-
-
-def _arity_mismatch(shown: str, got: int, expected: int, node: syntax.Node) -> ExpressionError:
-    return ExpressionError(
-        f"{shown} arity mismatch. Got {got} arg(s), expected {expected} arg(s)", node.offset
-    )
-
-
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
-    return f"did you mean {close[0]!r}?" if close else ""
-
-
-def _how_to_convert(got: Type, expected: Type, dialect: Dialect) -> str:
-    for text, other in ((got, expected), (expected, got)):
-        if text == STRING and other in _MAKERS and (dialect.is_cel or other != DURATION):
-            return f'a text becomes one by {_MAKERS[other]}("...")'
-    if {got, expected} == {INT, DOUBLE}:
-        return "write 1.0 for a DOUBLE" + (" or convert: double(x), int(x)" * dialect.is_cel)
-    return ""

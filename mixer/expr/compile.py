@@ -12,7 +12,8 @@ from typing import Any
 
 from attributes import Bag, ValueType, Vocabulary
 from mixer.errors import ExpressionError
-from mixer.expr import cel, cexl, check, dynamic, generate
+from mixer.expr import cel, cexl, check, dialect, dynamic, generate
+from mixer.expr.dialect import Dialect
 from mixer.expr.evaluate import Watch, evaluate
 from mixer.expr.reads import Failure
 from mixer.expr.syntax import Node
@@ -20,11 +21,11 @@ from mixer.expr.tree import Apply, Tree
 from mixer.expr.types import BY_VALUE_TYPE, DYN, VALUE_TYPES, Type
 from mixer.lang import Lang
 
-_FRONT_ENDS: dict[Lang, tuple[Callable[[str], Node], check.Dialect]] = {
-    Lang.CEXL: (cexl.parse, check.CEXL),
-    Lang.CEL: (cel.parse, check.CEL),
-    Lang.STRICT: (cel.parse, check.STRICT),
-    Lang.COMPAT: (cexl.parse, check.COMPAT),
+_FRONT_ENDS: dict[Lang, tuple[Callable[[str], Node], Dialect]] = {
+    Lang.CEXL: (cexl.parse, dialect.CEXL),
+    Lang.CEL: (cel.parse, dialect.CEL),
+    Lang.STRICT: (cel.parse, dialect.STRICT),
+    Lang.COMPAT: (cexl.parse, dialect.COMPAT),
 }
 _serial = count(1)
 
@@ -85,8 +86,8 @@ def program(
     types and names are looked at only when the program runs. Raises ExpressionError with the offset
     where *text* does not parse, does not fit the vocabulary, or has not the *expected* type.
     """
-    dialect = _FRONT_ENDS[lang][1]
-    tree = check.check(parse(text, lang), vocabulary, dialect, bindings, checked)
+    spoken = _FRONT_ENDS[lang][1]
+    tree = check.check(parse(text, lang), vocabulary, spoken, bindings, checked)
     if expected is not None and tree.type != expected:
         tree = _as(tree, expected)
     name = f"<expression {next(_serial)}: {text[:60]!r}>"

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 
 from attributes import Bag, Vocabulary
 from mixer.expr import syntax
-from mixer.expr.check import CEXL, check
+from mixer.expr.check import check
 from mixer.expr.compile import parse, program
+from mixer.expr.dialect import CEXL
 from mixer.expr.show import show
 from mixer.expr.syntax import (
     ADD,

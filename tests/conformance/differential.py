@@ -142,7 +142,7 @@ def _theirs(text: str, given: Mapping[str, Any]) -> tuple[Any, str]:
         if found.type().name() == "*error*" or "ERROR" in repr(found.type()):
             return ERROR, str(found.value())
         return _normal_of(found), ""
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:  # TypeError: a text that is not UTF-8
         return ERROR, str(error)
 
 

@@ -23,7 +23,7 @@ from mixer.cli.eval_jsonl import answers
 from mixer.cli.eval_session import Session
 from mixer.config.load import parse_text
 from mixer.dispatch.check import check
-from mixer.expr.check import SPECIAL
+from mixer.expr.dialect import SPECIAL
 from mixer.expr.overloads import CEL_TABLE, CEXL_TABLE
 from mixer.runtime import Options, Runtime
 from mixer.runtime.plan import plan

@@ -28,7 +28,7 @@ ROWS = r"""
 ["a", "b"].join()                        | "ab"
 ["a", "b"].join("-")                     | "a-b"
 [dyn("a"), "b"].join()                   | "ab"
-[dyn("a"), 1].join("-")                  | error: join() takes a list of texts
+[dyn("a"), 1].join("-")                  | error: no such overload: join(list, string)
 "a,b,c".split(",")                       | ["a", "b", "c"]
 "a,b,c".split(",", 2)                    | ["a", "b,c"]
 "a,b".split(",", 0)                      | []

@@ -54,10 +54,7 @@ def join(items: tuple[str, ...]) -> str:
 def join_by(items: tuple[str, ...], separator: str) -> str:
     """All *items* as one text, with *separator* between them."""
     length = len(separator) * max(0, len(items) - 1)
-    for item in items:
-        if not isinstance(item, str):
-            raise ValueError("join() takes a list of texts")
-        length += len(item)
+    length += sum(map(len, items))
     _fits(length)
     return separator.join(items)
 
@@ -135,14 +132,8 @@ OVERLOADS: tuple[Overload, ...] = (
     calls_method("indexOf", index_of_from, (STRING, STRING, INT), INT),
     calls_method("lastIndexOf", last_index_of, (STRING, STRING), INT, fails=False),
     calls_method("lastIndexOf", last_index_of_until, (STRING, STRING, INT), INT),
-    *(
-        overload
-        for items in (list_of(STRING), list_of(DYN))
-        for overload in (
-            calls_method("join", join, (items,), STRING),
-            calls_method("join", join_by, (items, STRING), STRING),
-        )
-    ),
+    calls_method("join", join, (list_of(STRING),), STRING),
+    calls_method("join", join_by, (list_of(STRING), STRING), STRING),
     calls_method("split", split, (STRING, STRING), list_of(STRING)),
     calls_method("split", split_limited, (STRING, STRING, INT), list_of(STRING)),
     calls_method("substring", substring, (STRING, INT), STRING),
