@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from mixer.errors import ExpressionError
-from mixer.expr import dynamic, fold, standard, syntax
+from mixer.expr import dynamic, fold, syntax
+from mixer.expr.library import optionals
 from mixer.expr.overload import calls
 from mixer.expr.tree import Apply, Bind, Conditional, Constant, Loop, Macro, Tree, Variable
 from mixer.expr.types import (
@@ -207,13 +208,13 @@ def _if_present(
     given = _optional_target(checker, node)
     with checker.variable(("@optional", given.type), may_fail=True) as (held,):
         yes = then(held)
-        test = Apply(standard.HAS_VALUE, (held,), BOOL)
+        test = Apply(optionals.HAS_VALUE, (held,), BOOL)
         type_ = checker.either(node, yes, other)
         return Bind(held, given, fold.conditional(Conditional(type_, test, yes, other)), node)
 
 
 def _held(variable: Variable) -> Tree:
-    return Apply(standard.HELD, (variable,), variable.type.params[0])
+    return Apply(optionals.HELD, (variable,), variable.type.params[0])
 
 
 def _opt_map(flat: bool) -> Expander:
@@ -224,7 +225,7 @@ def _opt_map(flat: bool) -> Expander:
             with checker.variable((name, held.type.params[0]), may_fail=True) as (variable,):
                 body = checker.tree(node.args[1])
             if not flat:
-                body = Apply(standard.OPTIONAL, (body,), optional_of(body.type))
+                body = Apply(optionals.OPTIONAL, (body,), optional_of(body.type))
             return Bind(variable, _held(held), body)
 
         return _if_present(checker, node, then, Constant(optional_of(DYN), NONE))
