@@ -110,16 +110,15 @@ def _converse(session: Session, environment: Mapping[str, str]) -> int:
         while True:
             try:
                 said = session.say(input("> "))
+                if said is None:
+                    return 0
+                if said:
+                    print(said)
             except EOFError:
                 print()
                 return 0
             except KeyboardInterrupt:
                 print()
-                continue
-            if said is None:
-                return 0
-            if said:
-                print(said)
 
 
 @contextmanager

@@ -256,7 +256,7 @@ def test_the_repl_completes_names_and_remembers(tmp_path: Path) -> None:
     try:
         read_until(ours, "> ")
         os.write(ours, b"response.co\t == 0\n")
-        read_until(ours, "true")
+        read_until(ours, "true\r\n> ")
         process.send_signal(signal.SIGINT)  # leaves the line, not the program
         read_until(ours, "> ")
         os.write(ours, b"\x04")
