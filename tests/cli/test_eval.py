@@ -7,7 +7,6 @@ import json
 import os
 import pty
 import select
-import signal
 import subprocess
 import sys
 import time
@@ -257,8 +256,6 @@ def test_the_repl_completes_names_and_remembers(tmp_path: Path) -> None:
         read_until(ours, "> ")
         os.write(ours, b"response.co\t == 0\n")
         read_until(ours, "true\r\n> ")
-        process.send_signal(signal.SIGINT)  # leaves the line, not the program
-        read_until(ours, "> ")
         os.write(ours, b"\x04")
         assert process.wait(10) == 0
     finally:
@@ -266,3 +263,24 @@ def test_the_repl_completes_names_and_remembers(tmp_path: Path) -> None:
         process.wait()
         os.close(ours)
     assert "== 0" in (tmp_path / "mixs" / "history").read_text()
+
+
+def test_ctrl_c_leaves_the_line_and_ctrl_d_the_repl(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    lines: list[str | type[BaseException]] = ["1 +", KeyboardInterrupt, "1 + 1", "", EOFError]
+
+    def typed(prompt: str) -> str:
+        line = lines.pop(0)
+        if isinstance(line, str):
+            return line
+        raise line
+
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr("builtins.input", typed)
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdin", terminal)
+    code, out, _ = run(capsys)
+    assert code == 0
+    assert out.splitlines()[-3:] == ["", "2", ""]
