@@ -170,12 +170,12 @@ class Checker:
         if not segments or self._is_variable(segments[0]):
             if isinstance(node, syntax.Ident):
                 return replace(self.scope[node.name], source=node)
-            return self._select(node, self.tree(node.operand))
+            return self._select(node, self._static(node.operand))
         path = _dotted(segments)
         if found := self._declared(path, node):
             return found
         if isinstance(node, syntax.Select) and self.dialect.is_cel and self._declares(segments):
-            return self._select(node, self.tree(node.operand))
+            return self._select(node, self._static(node.operand))
         if path in TYPE_NAMES and self.dialect.is_cel:
             return Constant(TYPE, TypeValue(path), node)
         raise ExpressionError(
@@ -202,7 +202,8 @@ class Checker:
         if operand.type == STRING_MAP and self.dialect.is_cel:
             return Lookup(operand, key, lenient=False, source=node)
         if operand.type.name in ("map", "dyn", "optional") and self.dialect.is_cel:
-            return self.call(standard.INDEX, False, (operand, key), node, ())
+            args = (self._forgotten(operand), key)
+            return self.call(standard.INDEX, False, args, node, ())
         raise ExpressionError(f"a {operand.type} has no field {node.field!r}", node.offset)
 
     def _optional_select(self, node: syntax.Select) -> Tree:
@@ -226,10 +227,11 @@ class Checker:
         return None, self._forgotten(operand)
 
     def _index(self, node: syntax.Index) -> Tree:
-        operand, key = self.tree(node.operand), self.tree(node.key)
+        operand, key = self._static(node.operand), self._static(node.key)
         if operand.type == STRING_MAP and key.type == STRING:
             found = Lookup(operand, key, not self.dialect.is_cel, source=node)
             return Maybe(found, node) if node.optional else found
+        operand, key = self._forgotten(operand), self._forgotten(key)
         if not self.dialect.is_cel:
             at, got, expected = (
                 (2, key.type, STRING)
@@ -303,8 +305,10 @@ class Checker:
                 "a | b is not part of the standard, and this is strict", node.offset,
                 'write has(a.b) ? a.b : c, or a.?b.orValue(c)',
             )  # fmt: skip
-        first, second = (self.tree(argument) for argument in node.args)
+        first, second = (self._static(argument) for argument in node.args)
         type_ = self.either(node, first, second)
+        if type_ != first.type and dynamic.is_tagged(first.type):
+            raise refusals.mismatch(self.dialect, node, 1, second.type, first.type)
         if isinstance(node.args[0], syntax.Ident) and self.dialect.picks_plain_names:
             return first
         return Fallback(type_, first, second, node)
@@ -325,10 +329,11 @@ class Checker:
         return fold.conditional(Conditional(type_, condition, yes, no, node))
 
     def _in(self, node: syntax.Call) -> Tree:
-        key, wanted = (self.tree(argument) for argument in node.args)
+        key, wanted = (self._static(argument) for argument in node.args)
         if wanted.type == STRING_MAP and key.type == STRING:
             return Has(Lookup(wanted, key, not self.dialect.is_cel), source=node)
-        return self.call(syntax.IN, False, (key, wanted), node, node.args)
+        args = (self._forgotten(key), self._forgotten(wanted))
+        return self.call(syntax.IN, False, args, node, node.args)
 
     def _special(self, node: syntax.Call) -> Tree:
         match node.function:
@@ -355,7 +360,7 @@ class Checker:
             raise refusals.arity(node, 2)
         found: Tree | None = None
         for at, argument in reversed(list(enumerate(node.args))):
-            one = self.tree(argument)
+            one = self._static(argument)
             if found is None or isinstance(argument, syntax.Ident):
                 found = one
                 continue

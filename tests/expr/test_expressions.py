@@ -9,7 +9,7 @@ import pytest
 
 from attributes import Attribute, Bag, Duration, Reference, Timestamp, ValueType, Vocabulary
 from mixer.errors import ExpressionError
-from mixer.expr.compile import Failure, expression
+from mixer.expr.compile import Failure, expression, program
 from mixer.lang import Lang
 
 VOCABULARY = Vocabulary(
@@ -278,3 +278,16 @@ def test_the_expected_type_of_a_field_is_demanded() -> None:
 def test_the_generated_source_can_be_printed() -> None:
     program = expression('a.s == "x"', Lang.CEXL, VOCABULARY)
     assert "read('a.s')" in program.source
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [(text, value) for langs, text, value, _ in TABLE if Lang.CEL in langs],
+    ids=[text for langs, text, _, _ in TABLE if Lang.CEL in langs],
+)
+def test_types_left_to_the_call_change_no_value(text: str, value: Any) -> None:
+    found = program(text, Lang.CEL, VOCABULARY, checked=False).run(Bag(BAG))
+    if isinstance(value, Fails):
+        assert isinstance(found, Failure)
+    else:
+        assert found == value
