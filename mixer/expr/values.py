@@ -16,6 +16,7 @@ import math
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from itertools import repeat
 from typing import Any, TypeAlias
 
 from attributes import Duration, Timestamp, ip_text
@@ -113,7 +114,6 @@ CLASSES: dict[type, str] = {
 """The name of the type of each class of values, as ``type(x)`` shows it."""
 
 _NUMBERS = (int, Uint, float)
-_PLAIN = frozenset([int, Uint, float, bool, str, bytes, Timestamp, Duration])
 _CANONICAL: dict[type, Callable[[Any], Hashable]] = {
     Address: ip_text,
     DnsName: functions.canonical_dns_name,
@@ -189,18 +189,36 @@ def equal(a: Any, b: Any) -> bool:
     """
     Tell whether two values of any types are equal, as CEL says: numbers by value, NaN never.
 
-    Raises ValueError where the values are too large to compare.
+    An int and a double compare as doubles. Raises ValueError where the values are too large.
     """
-    kind = a.__class__
-    if kind is b.__class__ and kind in _PLAIN:
-        return bool(a == b)
-    return canonical(a) == canonical(b)
+    return _equal(a, b, [MAX_STEPS])
+
+
+def _equal(a: Any, b: Any, steps: list[int]) -> bool:
+    kind, other = a.__class__, b.__class__
+    if kind in _NUMBERS and other in _NUMBERS:
+        return bool(float(a) == float(b) if float in (kind, other) else a == b)
+    if kind is not other:
+        return False
+    steps[0] -= 1
+    if steps[0] < 0:
+        raise ValueError(f"the value has more than {MAX_STEPS} parts")
+    if kind is tuple:
+        return len(a) == len(b) and all(map(_equal, a, b, repeat(steps)))
+    if kind is dict:
+        return a.keys() == b.keys() and all(_equal(a[key], b[key], steps) for key in a)
+    if kind is Optional:
+        return a.present is b.present and _equal(a.value, b.value, steps)
+    if kind in _CANONICAL:
+        return _CANONICAL[kind](a) == _CANONICAL[kind](b)
+    return bool(a == b)
 
 
 def canonical(value: Any) -> Hashable:
     """
     A form of *value* that is equal, and hashes equal, just where two values are equal.
 
+    Only numbers of more than 53 bits are told apart here that `equal` takes for one as doubles.
     Raises ValueError where the value is too large.
     """
     return _canonical(value, [MAX_STEPS])

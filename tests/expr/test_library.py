@@ -142,6 +142,7 @@ lists.range(1000000)                     | error: lists.range: more than
 # encoders
 base64.encode(b"hi")                     | "aGk="
 base64.decode("aGk")                     | b"hi"
+base64.decode("YQ=")                     | error: base64.decode
 base64.decode("?")                       | error: base64.decode
 # network
 isIP("::1") && !isIP("1.2.3")            | true
@@ -196,6 +197,8 @@ timestamp("2020-02-29T23:59:58Z").getHours("-08:30") | 15
 timestamp("2020-02-29T23:59:58Z").getMinutes("-08:30") | 29
 timestamp("2020-02-29T23:59:58Z").getSeconds("UTC") | 58
 timestamp("2020-02-29T23:59:58.5Z").getMilliseconds("UTC") | 500
+timestamp(0).getHours("")                | 0
+timestamp("2020-01-01T00:00:00+25:00")   | error: could not convert '2020-01-01T00:00:00+25:00'
 timestamp(0).getHours("Nowhere/City")    | error: 'Nowhere/City' is no time zone
 timestamp(0).getHours("+25:00")          | error: '+25:00' is no offset
 timestamp("9999-12-31T23:59:59Z").getFullYear("+02:00") | error: date value out of range
@@ -288,6 +291,9 @@ timestamp(0) == timestamp(0) && timestamp(0) != timestamp(1) | true
 duration("1s") == duration("1000ms") && duration("1s") != duration("2s") | true
 [1, 2.0] == [1u, 2] && {"a": [1]} != {"a": [2]} | true
 double("NaN") == double("NaN")           | false
+dyn(9007199254740993) == 9007199254740992.0 && dyn(9007199254740993) != 9007199254740992u | true
+[dyn(9007199254740993)] == [9007199254740992.0] | true
+[,] == [] && {,} == {}                   | true
 dyn(1) == 1.0 && dyn(1) != true          | true
 # arithmetic
 -(1) == -1 && -(1.5) == -1.5             | true

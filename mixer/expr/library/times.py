@@ -20,7 +20,9 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+/-]{0,63}")
 
 @lru_cache(maxsize=256)
 def zone(name: str) -> tzinfo:
-    """The time zone that *name*, of the IANA or an offset such as +02:00, stands for."""
+    """The time zone that *name*, of the IANA or an offset such as +02:00, stands for; "" is UTC."""
+    if not name:
+        return UTC
     if offset := _OFFSET.fullmatch(name):
         hours, minutes = int(offset[2]), int(offset[3])
         if hours > 23 or minutes > 59:

@@ -35,7 +35,7 @@ def test_a_part_of_an_instant_is(text: str, where: str, part: str, expected: int
 
 @pytest.mark.parametrize(
     "name",
-    ["", " ", "Local", "America", "../UTC", "Europe/../UTC", "/etc/localtime", "+1:00", "+٠١:00",
+    [" ", "Local", "America", "../UTC", "Europe/../UTC", "/etc/localtime", "+1:00", "+٠١:00",
      "+01:00 ", "x" * 1000],
 )  # fmt: skip
 @pytest.mark.parametrize("part", ["getHours", "getMilliseconds"])
