@@ -103,6 +103,8 @@ class Timestamp(int):
             raise ValueError(f"{text!r} is not a time: {error}") from None
         seconds = base.days * 86400 + base.seconds
         if found[8]:
+            if int(found[9]) > 23 or int(found[10]) > 59:
+                raise ValueError(f"{text!r} is not a time: its offset is out of range")
             offset = int(found[9]) * 3600 + int(found[10]) * 60
             seconds += -offset if found[8] == "+" else offset
         return cls(seconds * NANOS + int((found[7] or "0").ljust(9, "0")))

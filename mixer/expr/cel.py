@@ -217,11 +217,11 @@ class _Parser:
 
     def _arguments(self) -> tuple[Node, ...]:
         """What is between the parentheses of a call, the first of which is taken."""
-        found: list[Node] = []
-        while not self._cursor.peek().says(")"):
+        if self._cursor.takes(")"):
+            return ()
+        found = [self.expression()]
+        while self._cursor.takes(","):
             found.append(self.expression())
-            if not self._cursor.takes(","):
-                break
         self._cursor.expect(")")
         return tuple(found)
 
@@ -229,6 +229,9 @@ class _Parser:
         """Items up to *end*, and which of them are optional; a last comma is allowed."""
         found: list[_Item] = []
         optional: set[int] = set()
+        if self._cursor.takes(","):  # the grammar allows it of an empty row as well
+            self._cursor.expect(end)
+            return (), frozenset()
         while not self._cursor.peek().says(end):
             if self._cursor.takes("?"):
                 optional.add(len(found))

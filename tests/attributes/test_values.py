@@ -65,8 +65,10 @@ def test_a_time_reads_rfc_3339_and_shows_utc(written: str, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["", "2019-11-24", "2019-13-01T00:00:00Z", "2019-11-24T00:00:00"]
-)
+    "written",
+    ["", "2019-11-24", "2019-13-01T00:00:00Z", "2019-11-24T00:00:00",
+     "2019-11-24T00:00:00+24:00", "2019-11-24T00:00:00-00:60"],
+)  # fmt: skip
 def test_what_is_no_time_is_refused(written: str) -> None:
     with pytest.raises(ValueError, match="is not a time"):
         Timestamp.parse(written)

@@ -33,15 +33,19 @@ def test_what_cel_python_parses_we_parse(half: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "1 +", "a b", "(1", "[1", "{1}", "a.", "a.1", "?", "a ? b", "1 ! 2"]
-)
+    "text",
+    ["", "1 +", "a b", "(1", "[1", "{1}", "a.", "a.1", "?", "a ? b", "1 ! 2",
+     "f(1,)", "a.f(1,)", "f(,)", "[,,]"],
+)  # fmt: skip
 def test_what_neither_takes_is_refused(text: str) -> None:
     assert refusal(text)
     with pytest.raises(CELParseError):
         PARSER.parse(text)
 
 
-@pytest.mark.parametrize("text", ["[1,]", "{1: 2,}", "a.?b", "a[?b]", "[?a]", "{?a: b}", "a.`b-c`"])
+@pytest.mark.parametrize(
+    "text", ["[1,]", "{1: 2,}", "[,]", "{,}", "a.?b", "a[?b]", "[?a]", "{?a: b}", "a.`b-c`"]
+)
 def test_what_is_younger_than_that_grammar_is_parsed(text: str) -> None:
     assert refusal(text) == ""
     with pytest.raises(CELParseError):

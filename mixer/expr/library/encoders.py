@@ -17,10 +17,13 @@ def encode(data: bytes) -> str:
 
 
 def decode(text: str) -> bytes:
-    """The bytes of *text*, which may lack its padding."""
+    """The bytes of *text*, which may lack its padding, but only all of it."""
     text = text.replace("\r", "").replace("\n", "")  # as Go does: encoders break their lines
+    missing = -len(text) % 4
     try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        if missing and text.endswith("="):
+            raise ValueError("Incorrect padding")
+        return base64.b64decode(text + "=" * missing, validate=True)
     except ValueError as error:  # binascii.Error, or a character beyond ASCII
         raise ValueError(f"base64.decode: {error}") from None
 

@@ -123,6 +123,9 @@ def _scalar(value: Any) -> str | None:
     return None
 
 
+_SPECIAL = frozenset(["NaN", "Infinity", "-Infinity"])
+
+
 def _special(value: float) -> str:
     """The names of what is no finite number, else ""."""
     if math.isfinite(value):
@@ -144,6 +147,8 @@ def _decimal(value: Any, precision: int | None) -> str:
 
 
 def _number(value: Any) -> float | int:
+    if value.__class__ is str and value in _SPECIAL:  # as Go's and Google's own do
+        return float(value)
     if value.__class__ not in (int, Uint, float):
         raise _WrongTypeError
     return int(value) if value.__class__ is Uint else value

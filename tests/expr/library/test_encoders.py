@@ -22,7 +22,9 @@ def test_line_breaks_are_skipped() -> None:
     assert outcome("base64.decode", (STRING,), "aG\r\nk=\n") == b"hi"
 
 
-@pytest.mark.parametrize("text", ["a", "?", "aG k", "aGk==", "=", "aG=k", "ä", "-_8="])
+@pytest.mark.parametrize(
+    "text", ["a", "?", "aG k", "aGk==", "=", "aG=k", "aG=", "aGkh=", "ä", "-_8="]
+)
 def test_what_is_no_base64_is_refused(text: str) -> None:
     assert str(outcome("base64.decode", (STRING,), text)).startswith("error: base64.decode: ")
 

@@ -33,6 +33,7 @@ from tests.expr.library.overloads import outcome
         ("%.20f", (0.1,), "0.10000000000000000555"),
         ("%e %.0e", (1234.5678, 1500), "1.234568e+03 2e+03"),
         ("%f %e", (-math.inf, math.inf), "-Infinity Infinity"),
+        ("%f %.1e %f", ("NaN", "Infinity", "-Infinity"), "NaN Infinity -Infinity"),
         ("%b %b %b", (-5, Uint(5), True), "-101 101 1"),
         ("%o %x %X", (-8, -255, Uint(255)), "-10 -ff FF"),
         ("%x %X", ("ä", b"\xab"), "c3a4 AB"),
