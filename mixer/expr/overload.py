@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from mixer.expr.types import Type
 
@@ -14,7 +14,7 @@ def _same(value: Any) -> Any:
     return value
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Overload:
     """
     A function of values.
@@ -51,11 +51,15 @@ class Overload:
         return _callable(self)(*args)
 
 
-@cache
+_made: WeakKeyDictionary[Overload, Callable[..., Any]] = WeakKeyDictionary()
+"""Overloads made for one expression go with it, so this must not keep them."""
+
+
 def _callable(overload: Overload) -> Callable[..., Any]:
-    names = [f"a{at}" for at in range(len(overload.params))]
-    source = f"lambda {', '.join(names)}: {overload.code.format(*names)}"
-    made: Callable[..., Any] = eval(source, dict(overload.helpers))
+    if (made := _made.get(overload)) is None:
+        names = [f"a{at}" for at in range(len(overload.params))]
+        source = f"lambda {', '.join(names)}: {overload.code.format(*names)}"
+        made = _made[overload] = eval(source, dict(overload.helpers))
     return made
 
 

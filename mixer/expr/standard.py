@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from attributes import same_ip
@@ -207,9 +208,7 @@ def regex(pattern: int, subject: int) -> Overload:
 
 def _texts() -> list[Overload]:
     matches = regex(pattern=1, subject=0)
-    function = Overload(
-        **{name: getattr(matches, name) for name in Overload.__slots__ if name != "method"}
-    )
+    function = replace(matches, method=False)
     sizes = (STRING, BYTES, list_of(A), map_of(A, B))
     return [
         CONCAT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from random import Random
 from typing import Any
 
@@ -14,6 +15,7 @@ from mixer.errors import ExpressionError
 from mixer.expr.compile import program
 from mixer.expr.dynamic import tagged
 from mixer.expr.explain import explain, shown
+from mixer.expr.overload import Overload
 from mixer.expr.reads import OUT_OF_STEPS, Failure
 from mixer.expr.types import VALUE_TYPES
 from mixer.expr.values import MAX_SIZE
@@ -179,3 +181,21 @@ def test_timestamps_out_of_range_fail_and_raise_nothing() -> None:
     for text in ("t.t.getFullYear()", "string(t.t)", "t.t + duration('1s')", "t.t - timestamp(0)"):
         program(text, Lang.CEL, attribute).run(Bag({"t.t": Timestamp(2**62 * 5)}))
         program(text, Lang.CEL, attribute).run(Bag({"t.t": Timestamp(-(2**62) * 30)}))
+
+
+def test_a_reload_leaves_nothing_of_an_expression_behind() -> None:
+    def compile_and_drop(number: int) -> None:
+        text = f"[s, '{number}'].exists(x, dyn(x) + 'y' == '{number}y') || s.matches('{number}')"
+        compiled = program(text, Lang.CEL, ATTRIBUTES, BINDINGS)
+        assert compiled.run(Bag({"s": "x"})) is True
+        compiled.walk(Bag({"s": "x"}))
+
+    def alive() -> int:
+        gc.collect()
+        return sum(isinstance(one, Overload) for one in gc.get_objects())
+
+    compile_and_drop(0)
+    before = alive()
+    for number in range(1, 50):
+        compile_and_drop(number)
+    assert alive() == before
