@@ -148,17 +148,16 @@ def dyn(type_: Type) -> Overload:
 
 def dispatch(name: str, overloads: Sequence[Overload], count: int) -> Overload:
     """The function of *count* arguments that takes the first of *overloads* which they fit."""
-    known: dict[tuple[type, ...], Overload] = {}
+    known: dict[tuple[type, ...], Callable[..., Any]] = {}
 
     def dispatched(*args: Any) -> Any:
         classes = tuple([argument.__class__ for argument in args])
         chosen = known.get(classes)
         if chosen is None:
-            chosen = _chosen(name, overloads, args)
+            chosen = _telling(_chosen(name, overloads, args))
             if not {tuple, dict, Optional} & set(classes):
                 known[classes] = chosen
-        result = chosen.call(*args)
-        return tagged(result, chosen.result) if is_tagged(chosen.result) else result
+        return chosen(*args)
 
     holes = ", ".join(f"{{{at}}}" for at in range(count))
     results = {overload.result for overload in overloads}
@@ -172,6 +171,14 @@ def dispatch(name: str, overloads: Sequence[Overload], count: int) -> Overload:
         fails=True,
         heavy=any(overload.heavy for overload in overloads),
     )
+
+
+def _telling(overload: Overload) -> Callable[..., Any]:
+    """The function of *overload*, whose result tells its type."""
+    python, result = overload.python, overload.result
+    if not is_tagged(result):
+        return python
+    return lambda *args: tagged(python(*args), result)
 
 
 def _chosen(name: str, overloads: Sequence[Overload], args: tuple[Any, ...]) -> Overload:

@@ -46,6 +46,11 @@ class Overload:
     constant_code: str = ""
     """The code where the prepared argument is constant, if it differs; it can't fail."""
 
+    @property
+    def python(self) -> Callable[..., Any]:
+        """The code as a function of its arguments; raises as the code does."""
+        return _callable(self)
+
     def call(self, *args: Any) -> Any:
         """The value for *args*; raises as the code does."""
         return _callable(self)(*args)
