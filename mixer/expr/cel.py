@@ -62,7 +62,14 @@ _BINARY = {
 """Precedence, higher binds tighter, and name of each operator; all are left-associative."""
 
 _UNARY = {"!": NOT, "-": NEGATE}
-_HINTS = {"=": "use == to compare", "&": "use && for and"}
+_HINTS = {
+    "=": "use == to compare",
+    "&": "use && for and",
+    "and": "use &&",
+    "or": "use ||",
+    "not": "use !",
+    "is": "use ==",
+}
 _NAMED = {"true": True, "false": False, "null": None}
 _RESERVED = frozenset(
     "as break const continue else for function if import let loop package namespace return var"

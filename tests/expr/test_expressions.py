@@ -252,6 +252,12 @@ def test_a_wrong_text_is_refused_with_its_place(
     assert refused.value.offset == offset
 
 
+def test_words_of_other_languages_are_recognised() -> None:
+    with pytest.raises(ExpressionError, match="unexpected 'and'") as refused:
+        expression("a.b and b.b", Lang.CEL, VOCABULARY)
+    assert refused.value.suggestion == "use &&"
+
+
 def test_a_near_miss_is_suggested() -> None:
     with pytest.raises(ExpressionError) as refused:
         expression("a.hots", Lang.CEXL, VOCABULARY)
