@@ -160,12 +160,10 @@ def dispatch(name: str, overloads: Sequence[Overload], count: int) -> Overload:
         return chosen(*args)
 
     holes = ", ".join(f"{{{at}}}" for at in range(count))
-    results = {overload.result for overload in overloads}
-    common = results.pop() if len(results) == 1 else DYN
     return Overload(
         name,
         (DYN,) * count,
-        DYN if common.name.startswith("?") or common.params else common,
+        DYN,
         f"dispatched({holes})",
         {"dispatched": dispatched},
         fails=True,

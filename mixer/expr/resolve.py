@@ -76,6 +76,7 @@ def choose(
     Where the language *widens*, a name or an address may stand for the text that it is.
     """
     possible: list[Overload] = []
+    results: set[Type] = set()
     for overload in overloads:
         if len(overload.params) != len(types):
             continue
@@ -89,7 +90,23 @@ def choose(
             return overload, bound_type(overload.result, bound)
         if worst is Fit.MAYBE:
             possible.append(overload)
+            results.add(_promised(overload, fits, bound))
     if not possible:
         return None
     dynamic = dispatch(name, possible, len(types))
-    return dynamic, dynamic.result
+    return dynamic, results.pop() if len(results) == 1 else DYN
+
+
+def _promised(overload: Overload, fits: Sequence[Fit], bound: dict[Type, Type]) -> Type:
+    """The result of a call that may take *overload*: what can be told without the call."""
+    unsure = any(
+        how is Fit.MAYBE and _has_variable(param)
+        for how, param in zip(fits, overload.params, strict=True)
+    )
+    if unsure and _has_variable(overload.result):
+        return DYN
+    return bound_type(overload.result, bound)
+
+
+def _has_variable(type_: Type) -> bool:
+    return type_ in (A, B) or any(map(_has_variable, type_.params))
