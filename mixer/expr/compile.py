@@ -87,7 +87,10 @@ def program(
     where *text* does not parse, does not fit the vocabulary, or has not the *expected* type.
     """
     spoken = _FRONT_ENDS[lang][1]
-    tree = check.check(parse(text, lang), vocabulary, spoken, bindings, checked)
+    try:
+        tree = check.check(parse(text, lang), vocabulary, spoken, bindings, checked)
+    except RecursionError:  # types of lists within lists, one variable within the next
+        raise ExpressionError("lists and maps lie too deep in one another; split it") from None
     if expected is not None and tree.type != expected:
         tree = _as(tree, expected)
     name = f"<expression {next(_serial)}: {text[:60]!r}>"

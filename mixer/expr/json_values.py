@@ -24,6 +24,7 @@ from mixer.expr.conversions import (
 )
 from mixer.expr.standard import as_key
 from mixer.expr.values import (
+    MAX_DEPTH,
     MAX_STEPS,
     Address,
     Optional,
@@ -37,7 +38,6 @@ from mixer.expr.values import (
 Json = dict[str, Any]
 _TIMESTAMP = "type.googleapis.com/google.protobuf.Timestamp"
 _DURATION = "type.googleapis.com/google.protobuf.Duration"
-_MAX_DEPTH = 100
 _SECONDS = re.compile(r"(-?)([0-9]{1,12})(?:\.([0-9]{1,9}))?s")
 _DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _URL_SAFE = str.maketrans("-_", "+/")
@@ -53,8 +53,8 @@ def _to_json(value: Any, steps: list[int], depth: int) -> Json:
     steps[0] -= 1
     if steps[0] < 0:
         raise ValueError(f"the value has more than {MAX_STEPS} parts")
-    if depth > _MAX_DEPTH:
-        raise ValueError(f"the value is nested deeper than {_MAX_DEPTH}")
+    if depth > MAX_DEPTH:
+        raise ValueError(f"the value is nested deeper than {MAX_DEPTH}")
     inner = depth + 1
     match value:
         case None:
@@ -111,8 +111,8 @@ def _from_json(given: Any, where: str, steps: list[int], depth: int) -> Any:
     steps[0] -= 1
     if steps[0] < 0:
         raise ValueError(f"{where}: the value has more than {MAX_STEPS} parts")
-    if depth > _MAX_DEPTH:
-        raise ValueError(f"{where}: the value is nested deeper than {_MAX_DEPTH}")
+    if depth > MAX_DEPTH:
+        raise ValueError(f"{where}: the value is nested deeper than {MAX_DEPTH}")
     if not isinstance(given, dict) or len(given) != 1:
         raise ValueError(f'{where}: expected an object with one key such as "int64Value"')
     ((kind, said),) = given.items()

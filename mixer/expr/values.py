@@ -26,6 +26,9 @@ INT64_MAX = 2**63 - 1
 MAX_STEPS = 100_000
 """How many parts of values one comparison or conversion looks at before it fails."""
 
+MAX_DEPTH = 100
+"""How deep values may lie in one another to be compared or shown."""
+
 MAX_SIZE = 1 << 20
 """The longest text, in characters, and list that an expression may make."""
 
@@ -191,24 +194,22 @@ def equal(a: Any, b: Any) -> bool:
 
     An int and a double compare as doubles. Raises ValueError where the values are too large.
     """
-    return _equal(a, b, [MAX_STEPS])
+    return _equal(a, b, [MAX_STEPS], MAX_DEPTH)
 
 
-def _equal(a: Any, b: Any, steps: list[int]) -> bool:
+def _equal(a: Any, b: Any, steps: list[int], depth: int) -> bool:
     kind, other = a.__class__, b.__class__
     if kind in _NUMBERS and other in _NUMBERS:
         return bool(float(a) == float(b) if float in (kind, other) else a == b)
     if kind is not other:
         return False
-    steps[0] -= 1
-    if steps[0] < 0:
-        raise ValueError(f"the value has more than {MAX_STEPS} parts")
+    depth = _deeper(steps, depth)
     if kind is tuple:
-        return len(a) == len(b) and all(map(_equal, a, b, repeat(steps)))
+        return len(a) == len(b) and all(map(_equal, a, b, repeat(steps), repeat(depth)))
     if kind is dict:
-        return a.keys() == b.keys() and all(_equal(a[key], b[key], steps) for key in a)
+        return a.keys() == b.keys() and all(_equal(a[key], b[key], steps, depth) for key in a)
     if kind is Optional:
-        return a.present is b.present and _equal(a.value, b.value, steps)
+        return a.present is b.present and _equal(a.value, b.value, steps, depth)
     if kind in _CANONICAL:
         return _CANONICAL[kind](a) == _CANONICAL[kind](b)
     return bool(a == b)
@@ -219,31 +220,39 @@ def canonical(value: Any) -> Hashable:
     A form of *value* that is equal, and hashes equal, just where two values are equal.
 
     Only numbers of more than 53 bits are told apart here that `equal` takes for one as doubles.
-    Raises ValueError where the value is too large.
+    Raises ValueError where the value is too large or too deep.
     """
-    return _canonical(value, [MAX_STEPS])
+    return _canonical(value, [MAX_STEPS], MAX_DEPTH)
 
 
-def _canonical(value: Any, steps: list[int]) -> Hashable:
-    steps[0] -= 1
-    if steps[0] < 0:
-        raise ValueError(f"the value has more than {MAX_STEPS} parts")
+def _canonical(value: Any, steps: list[int], depth: int) -> Hashable:
+    depth = _deeper(steps, depth)
     kind = value.__class__
     if kind in _NUMBERS:
         return object() if value != value else (float, value)
     if kind is tuple:
-        return (tuple, tuple([_canonical(item, steps) for item in value]))
+        return (tuple, tuple([_canonical(item, steps, depth) for item in value]))
     if kind is dict:
-        entries = [(from_key(key), item) for key, item in value.items()]
-        return (
-            dict,
-            frozenset([(_canonical(key, steps), _canonical(item, steps)) for key, item in entries]),
-        )
+        entries = [
+            (_canonical(from_key(key), steps, depth), _canonical(item, steps, depth))
+            for key, item in value.items()
+        ]
+        return (dict, frozenset(entries))
     if kind is Optional:
-        return (Optional, value.present, _canonical(value.value, steps))
+        return (Optional, value.present, _canonical(value.value, steps, depth))
     if kind in _CANONICAL:
         return (kind, _CANONICAL[kind](value))
     return (kind, value)
+
+
+def _deeper(steps: list[int], depth: int) -> int:
+    """The depth that is left inside of one more part; raise ValueError where none is."""
+    steps[0] -= 1
+    if steps[0] < 0:
+        raise ValueError(f"the value has more than {MAX_STEPS} parts")
+    if depth <= 0:
+        raise ValueError(f"the value is nested deeper than {MAX_DEPTH}")
+    return depth - 1
 
 
 def compare(a: Any, b: Any) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -52,3 +53,31 @@ def test_a_slip_is_refused_or_has_one_outcome(random: Random) -> None:
         walked = compiled.walk(Bag({}), given_values)
         assert isinstance(found, Failure) == isinstance(walked, Failure), text
         assert isinstance(found, Failure) or same(found, walked), text
+
+
+def nested(body: str) -> str:
+    """An expression in which *body* may use x9, a list within some 500 others."""
+    for at in reversed(range(10)):
+        inner = f"x{at - 1}" if at else "1"
+        body = f"cel.bind(x{at}, {'[' * 50}{inner}{']' * 50}, {body})"
+    return body
+
+
+@pytest.mark.parametrize("checked", [True, False])
+@pytest.mark.parametrize(
+    "body",
+    ["x9 == [x9]", "x9 == x9", "{1: x9} == {1: x9}", "x9 in [x9, 1]", "[x9, 1].distinct()",
+     "'%s'.format([x9])", "optional.of(x9) == optional.of(x9)", "string(x9)", "[x9].flatten(9)"],
+)  # fmt: skip
+def test_lists_that_lie_too_deep_in_one_another_fail(body: str, checked: bool) -> None:
+    try:
+        compiled = program(nested(body), Lang.CEL, Vocabulary(), {}, checked)
+    except ExpressionError as error:
+        assert checked
+        assert "too deep" in error.message
+        return
+    outcomes = [compiled.run(Bag({})), compiled.walk(Bag({}))]
+    if "flatten" in body:
+        assert outcomes[0] == outcomes[1]
+    else:
+        assert [isinstance(found, Failure) for found in outcomes] == [True, True], outcomes

@@ -11,7 +11,7 @@ from typing import Any
 
 from attributes import Duration, Timestamp, ip_text
 from mixer.expr.conversions import text_of_bytes, text_of_duration, text_of_time
-from mixer.expr.values import MAX_SIZE, Address, TypeValue, Uint, from_key, type_name
+from mixer.expr.values import MAX_DEPTH, MAX_SIZE, Address, TypeValue, Uint, from_key, type_name
 
 MAX_PRECISION = 1000
 _VERB = re.compile(r"%(?:(?P<percent>%)|(?:\.(?P<precision>\d{1,9}))?(?P<verb>.)?)", re.DOTALL)
@@ -70,21 +70,24 @@ class _WrongTypeError(Exception):
 
 
 def _string(value: Any, precision: int | None) -> str:
-    return _shown(value, [MAX_SIZE])
+    return _shown(value, [MAX_SIZE], MAX_DEPTH)
 
 
-def _shown(value: Any, budget: list[int]) -> str:
+def _shown(value: Any, budget: list[int], depth: int) -> str:
     """*value* as %s shows it; texts inside of lists are shown as they are."""
     text = _scalar(value)
     if text is None:
         budget[0] -= 2
         if budget[0] < 0:
             raise ValueError(f"format: the text has more than {MAX_SIZE} characters")
+        if depth <= 0:
+            raise ValueError(f"format: the value is nested deeper than {MAX_DEPTH}")
         if value.__class__ is tuple:
-            return f"[{', '.join([_shown(item, budget) for item in value])}]"
+            return f"[{', '.join([_shown(item, budget, depth - 1) for item in value])}]"
         if value.__class__ is dict:
             rows = [
-                (_shown(from_key(key), budget), _shown(item, budget)) for key, item in value.items()
+                (_shown(from_key(key), budget, 1), _shown(item, budget, depth - 1))
+                for key, item in value.items()
             ]
             return f"{{{', '.join([f'{key}: {item}' for key, item in sorted(rows)])}}}"
         raise _WrongTypeError
