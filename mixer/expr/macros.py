@@ -190,24 +190,25 @@ def _bind(checker: Checker, node: syntax.Call) -> Tree:
     return Bind(variable, value, body, node)
 
 
-def _optional_target(checker: Checker, node: syntax.Call) -> Tree:
-    assert node.target is not None
-    given = checker.tree(node.target)
+def _optional(node: syntax.Call, given: Tree, offset: int) -> Tree:
+    """*given*, which must be an optional."""
     if given.type == DYN:
         wanted = optional_of(DYN)
         return Apply(dynamic.narrow(wanted), (given,), wanted)
     if given.type.name != "optional":
-        raise ExpressionError(f"{node.function} needs an optional, got {given.type}", node.offset)
+        raise ExpressionError(f"{node.function} needs an optional, got {given.type}", offset)
     return given
 
 
 def _if_present(
-    checker: Checker, node: syntax.Call, then: Callable[[Variable], Tree], other: Tree
+    checker: Checker, node: syntax.Call, then: Callable[[Variable], Tree], other: Tree | None
 ) -> Tree:
-    """*then*, of an optional held in a variable, where it is present; else *other*."""
-    given = _optional_target(checker, node)
+    """*then*, of an optional held in a variable, where it is present; else *other*, or none."""
+    assert node.target is not None
+    given = _optional(node, checker.tree(node.target), node.offset)
     with checker.variable(("@optional", given.type), may_fail=True) as (held,):
         yes = then(held)
+        other = other or Constant(yes.type, NONE)
         test = Apply(optionals.HAS_VALUE, (held,), BOOL)
         type_ = checker.either(node, yes, other)
         return Bind(held, given, fold.conditional(Conditional(type_, test, yes, other)), node)
@@ -224,11 +225,13 @@ def _opt_map(flat: bool) -> Expander:
         def then(held: Variable) -> Tree:
             with checker.variable((name, held.type.params[0]), may_fail=True) as (variable,):
                 body = checker.tree(node.args[1])
-            if not flat:
+            if flat:
+                body = _optional(node, body, node.args[1].offset)
+            else:
                 body = Apply(optionals.OPTIONAL, (body,), optional_of(body.type))
             return Bind(variable, _held(held), body)
 
-        return _if_present(checker, node, then, Constant(optional_of(DYN), NONE))
+        return _if_present(checker, node, then, None)
 
     return expander
 

@@ -394,6 +394,8 @@ def test_every_overload_has_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
         ("math.gratest(1)", "unknown function: math.gratest", "did you mean 'math.greatest'?"),
         ("[1].firts()", "unknown function: firts", "did you mean 'first'?"),
         ("1.optMap(x, x)", "optMap needs an optional, got INT64", ""),
+        ("optional.of(1).optFlatMap(x, x)", "optFlatMap needs an optional, got INT64", ""),
+        ('true ? optional.of(1).optMap(x, "a") : 1', "got INT64, expected optional(STRING)", ""),
         ("[?1]", "expected an optional, got INT64", ""),
         ('true ? 1 : "a"', "typeError got STRING, expected INT64", ""),
         ("has(1)", "has() takes a name with a dot", ""),
