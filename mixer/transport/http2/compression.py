@@ -1,0 +1,172 @@
+"""
+Header compression of HTTP/2 (RFC 7541): blocks to headers, and headers to blocks.
+
+The tables and Huffman's code come from the package hpack. What is ours is a decoder that remembers
+whole blocks: a sidecar sends the same block for each call, once its table is filled.
+
+Law: any block gives headers or a fault, in time and memory linear in its length.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeAlias
+
+from hpack import HPACKDecodingError
+from hpack.huffman_table import decode_huffman
+from hpack.table import HeaderTable
+
+from mixer.transport.http2.frames import ConnectionFault, Reason, StreamFault
+
+Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
+
+TABLE_BYTES: Final = 4096
+"""The size of the table that a peer may fill, the default of the standard."""
+
+ENTRY_OVERHEAD: Final = 32
+"""What an entry of a table, or of a header list, counts beside its bytes."""
+
+_STATIC: Final = tuple((bytes(name), bytes(value)) for name, value in HeaderTable.STATIC_TABLE)
+_MAX_INTEGER: Final = 1 << 24
+_MAX_REMEMBERED: Final = 64
+
+
+class Decoder:
+    """One direction of one connection; blocks must come in the order they were sent."""
+
+    __slots__ = ("_entries", "_limit", "_max_list", "_remembered", "_size")
+
+    def __init__(self, max_list_bytes: int) -> None:
+        """A list of more than *max_list_bytes* (RFC 9113, section 6.5.2) is refused."""
+        self._entries: list[tuple[bytes, bytes]] = []
+        self._size = 0
+        self._limit = TABLE_BYTES
+        self._max_list = max_list_bytes
+        self._remembered: dict[bytes, Headers] = {}
+
+    def decode(self, block: bytes) -> Headers:
+        """
+        The headers of a whole *block*; equal blocks give one object while the table stays.
+
+        Raises ConnectionFault where the block is wrong, and StreamFault where the list is too
+        large, which leaves the table right for the blocks that follow.
+        """
+        if (known := self._remembered.get(block)) is not None:
+            return known
+        try:
+            headers, changed = self._decode(block)
+        except (IndexError, HPACKDecodingError):
+            raise ConnectionFault(Reason.COMPRESSION_ERROR, "a malformed header block") from None
+        if changed:
+            self._remembered.clear()
+        elif len(self._remembered) < _MAX_REMEMBERED:
+            self._remembered[block] = headers
+        return headers
+
+    def _decode(self, block: bytes) -> tuple[Headers, bool]:
+        headers: list[tuple[bytes, bytes]] = []
+        at, room, changed = 0, self._max_list, False
+        while at < len(block):
+            first = block[at]
+            if first & 0x80:
+                index, at = _integer(block, at, 7)
+                entry = self._entry(index)
+            elif first & 0x40:
+                entry, at = self._literal(block, at, 6)
+                self._insert(entry)
+                changed = True
+            elif first & 0x20:
+                if headers:
+                    raise HPACKDecodingError("a table size after the first header")
+                size, at = _integer(block, at, 5)
+                self._resize(size)
+                changed = True
+                continue
+            else:
+                entry, at = self._literal(block, at, 4)
+            room -= len(entry[0]) + len(entry[1]) + ENTRY_OVERHEAD
+            if room >= 0:
+                headers.append(entry)
+        if room < 0:
+            self._remembered.clear()
+            raise StreamFault(Reason.ENHANCE_YOUR_CALM, "the header list is too large")
+        return tuple(headers), changed
+
+    def _literal(self, block: bytes, at: int, bits: int) -> tuple[tuple[bytes, bytes], int]:
+        index, at = _integer(block, at, bits)
+        if index:
+            name = self._entry(index)[0]
+        else:
+            name, at = _string(block, at)
+        value, at = _string(block, at)
+        return (name, value), at
+
+    def _entry(self, index: int) -> tuple[bytes, bytes]:
+        if index == 0:
+            raise HPACKDecodingError("index 0")
+        place = index - 1
+        return _STATIC[place] if place < len(_STATIC) else self._entries[place - len(_STATIC)]
+
+    def _insert(self, entry: tuple[bytes, bytes]) -> None:
+        self._entries.insert(0, entry)
+        self._size += len(entry[0]) + len(entry[1]) + ENTRY_OVERHEAD
+        self._evict()
+
+    def _resize(self, size: int) -> None:
+        if size > TABLE_BYTES:
+            raise HPACKDecodingError("a table larger than allowed")
+        self._limit = size
+        self._evict()
+
+    def _evict(self) -> None:
+        while self._size > self._limit:
+            name, value = self._entries.pop()
+            self._size -= len(name) + len(value) + ENTRY_OVERHEAD
+
+
+def _integer(block: bytes, at: int, bits: int) -> tuple[int, int]:
+    """An integer with a prefix of so many *bits* (section 5.1), and the place after it."""
+    full = (1 << bits) - 1
+    value = block[at] & full
+    at += 1
+    if value < full:
+        return value, at
+    shift = 0
+    while True:
+        byte = block[at]
+        at += 1
+        value += (byte & 0x7F) << shift
+        shift += 7
+        if value > _MAX_INTEGER or shift > 35:
+            raise HPACKDecodingError("an integer out of bounds")
+        if byte < 0x80:
+            return value, at
+
+
+def _string(block: bytes, at: int) -> tuple[bytes, int]:
+    """A text (section 5.2), and the place after it."""
+    is_huffman = block[at] & 0x80
+    length, at = _integer(block, at, 7)
+    end = at + length
+    if end > len(block):
+        raise HPACKDecodingError("a text longer than its block")
+    text = block[at:end]
+    return (bytes(decode_huffman(text)) if is_huffman else text), end
+
+
+def encode(headers: Headers) -> bytes:
+    """A block of literals that leave the peer's table as it is."""
+    return b"".join(
+        b"\0" + _length(len(name)) + name + _length(len(value)) + value for name, value in headers
+    )
+
+
+def _length(count: int) -> bytes:
+    """The length of a text that is not in Huffman's code."""
+    if count < 0x7F:
+        return bytes([count])
+    rest, found = count - 0x7F, bytearray(b"\x7f")
+    while rest >= 0x80:
+        found.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    found.append(rest)
+    return bytes(found)

@@ -1,0 +1,129 @@
+"""Frames of HTTP/2 as bytes: kinds, flags, error codes, and the faults of a peer."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from enum import IntEnum
+from typing import Final
+
+PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+HEAD_BYTES: Final = 9
+MAX_PAYLOAD: Final = 16_384
+"""The longest payload of a frame that either side takes, as nobody is told otherwise."""
+
+DATA: Final = 0
+HEADERS: Final = 1
+PRIORITY: Final = 2
+RST_STREAM: Final = 3
+SETTINGS: Final = 4
+PUSH_PROMISE: Final = 5
+PING: Final = 6
+GOAWAY: Final = 7
+WINDOW_UPDATE: Final = 8
+CONTINUATION: Final = 9
+
+ACK: Final = 0x1
+END_STREAM: Final = 0x1
+END_HEADERS: Final = 0x4
+PADDED: Final = 0x8
+HAS_PRIORITY: Final = 0x20
+
+_HEAD = struct.Struct(">HBBBI")
+_SETTING = struct.Struct(">HI")
+_U32 = struct.Struct(">I")
+_TWO_U32 = struct.Struct(">II")
+
+
+class Setting(IntEnum):
+    """Parameters of SETTINGS (RFC 9113, section 6.5.2)."""
+
+    HEADER_TABLE_SIZE = 1
+    ENABLE_PUSH = 2
+    MAX_CONCURRENT_STREAMS = 3
+    INITIAL_WINDOW_SIZE = 4
+    MAX_FRAME_SIZE = 5
+    MAX_HEADER_LIST_SIZE = 6
+
+
+class Reason(IntEnum):
+    """Error codes (RFC 9113, section 7)."""
+
+    NO_ERROR = 0
+    PROTOCOL_ERROR = 1
+    INTERNAL_ERROR = 2
+    FLOW_CONTROL_ERROR = 3
+    SETTINGS_TIMEOUT = 4
+    STREAM_CLOSED = 5
+    FRAME_SIZE_ERROR = 6
+    REFUSED_STREAM = 7
+    CANCEL = 8
+    COMPRESSION_ERROR = 9
+    CONNECT_ERROR = 10
+    ENHANCE_YOUR_CALM = 11
+    INADEQUATE_SECURITY = 12
+    HTTP_1_1_REQUIRED = 13
+
+
+class ConnectionFault(Exception):
+    """The peer broke the rules so that nothing further can be trusted: GOAWAY."""
+
+    def __init__(self, reason: Reason, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class StreamFault(Exception):
+    """The peer broke the rules of one stream: RST_STREAM."""
+
+    def __init__(self, reason: Reason, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    """One frame; its payload has at most MAX_PAYLOAD bytes."""
+    length = len(payload)
+    return _HEAD.pack(length >> 8, length & 0xFF, kind, flags, stream) + payload
+
+
+def head(data: bytes, at: int) -> tuple[int, int, int, int]:
+    """Length, kind, flags and stream of the frame whose head begins *at* a place of *data*."""
+    high, low, kind, flags, stream = _HEAD.unpack_from(data, at)
+    return high << 8 | low, kind, flags, stream & 0x7FFF_FFFF
+
+
+def settings(values: Iterable[tuple[Setting, int]]) -> bytes:
+    """A SETTINGS frame that says *values*."""
+    return frame(SETTINGS, 0, 0, b"".join(_SETTING.pack(*value) for value in values))
+
+
+def read_settings(payload: bytes) -> list[tuple[int, int]]:
+    """The parameters of a SETTINGS frame, known or not, in order. Raises ConnectionFault."""
+    if len(payload) % _SETTING.size:
+        raise ConnectionFault(Reason.FRAME_SIZE_ERROR, "SETTINGS of a length that is not 6n")
+    return [(number, value) for number, value in _SETTING.iter_unpack(payload)]
+
+
+def reset(stream: int, reason: Reason) -> bytes:
+    """A RST_STREAM frame."""
+    return frame(RST_STREAM, 0, stream, _U32.pack(reason))
+
+
+def window_update(stream: int, increment: int) -> bytes:
+    """A WINDOW_UPDATE frame; stream 0 is the connection."""
+    return frame(WINDOW_UPDATE, 0, stream, _U32.pack(increment))
+
+
+def go_away(last_stream: int, reason: Reason, text: str = "") -> bytes:
+    """A GOAWAY frame: streams above *last_stream* were not touched."""
+    return frame(GOAWAY, 0, 0, _TWO_U32.pack(last_stream, reason) + text.encode()[:256])
+
+
+def unpadded(payload: bytes, flags: int) -> bytes:
+    """The *payload* of DATA or HEADERS without its padding. Raises ConnectionFault."""
+    if not flags & PADDED:
+        return payload
+    if not payload or payload[0] >= len(payload):
+        raise ConnectionFault(Reason.PROTOCOL_ERROR, "more padding than payload")
+    return payload[1 : len(payload) - payload[0]]
