@@ -6,35 +6,30 @@ Everything the two languages mean differently is decided here, by a `Dialect`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import count
 
 from attributes import Duration, Vocabulary
 from mixer.errors import ExpressionError
 from mixer.expr import dynamic, fold, macros, refusals, standard, syntax
-from mixer.expr.dialect import NAMESPACES, SPECIAL, TYPE_NAMES, Dialect
+from mixer.expr.dialect import NAMESPACES, SPECIAL, Dialect
+from mixer.expr.names import Names, dotted, segments_of
 from mixer.expr.overload import Overload
-from mixer.expr.refusals import did_you_mean
 from mixer.expr.resolve import choose, common, joined
 from mixer.expr.tree import (
     Apply,
-    Attribute,
-    Binding,
     Conditional,
     Constant,
     Fallback,
     Has,
     Logic,
     Lookup,
-    Maybe,
     Tree,
     Variable,
 )
 from mixer.expr.types import (
     BOOL,
-    BY_VALUE_TYPE,
     BYTES,
     DOUBLE,
     DURATION,
@@ -43,11 +38,10 @@ from mixer.expr.types import (
     NULL,
     STRING,
     STRING_MAP,
-    TYPE,
     UINT,
     Type,
 )
-from mixer.expr.values import TypeValue, Uint
+from mixer.expr.values import Uint
 
 _LITERALS = {
     str: STRING,
@@ -76,7 +70,7 @@ def check(
     return Checker(vocabulary, dialect, bindings or {}, checked).tree(node)
 
 
-class Checker:
+class Checker(Names):
     """Types one syntax tree; used once."""
 
     def __init__(
@@ -86,38 +80,35 @@ class Checker:
         bindings: Mapping[str, Type],
         checked: bool,
     ) -> None:
-        self.vocabulary = vocabulary
-        self.dialect = dialect
-        self.bindings = bindings
+        super().__init__(vocabulary, dialect, bindings)
         self.checked = checked
-        self.scope: dict[str, Variable] = {}
         self._serial = count(1)
 
     def tree(self, node: syntax.Node) -> Tree:
         """The typed tree of *node*."""
         try:
-            return self._forgotten(self._static(node))
+            return self.forgotten(self.static(node))
         except ExpressionError as error:
             if self.checked:
                 raise
             return Apply(dynamic.failing(error.message), (), DYN, node)
 
-    def _forgotten(self, found: Tree) -> Tree:
+    def forgotten(self, found: Tree) -> Tree:
         """*found*, without its type where types are left to the call."""
         if self.checked or found.type == DYN:
             return found
         return Apply(dynamic.dyn(found.type), (found,), DYN)
 
-    def _static(self, node: syntax.Node) -> Tree:
+    def static(self, node: syntax.Node) -> Tree:
         match node:
             case syntax.Literal():
                 value = Uint(node.value) if node.unsigned else node.value  # type: ignore[arg-type]
                 type_ = UINT if node.unsigned else _LITERALS[type(node.value)]
                 return Constant(type_, value, node)
             case syntax.Ident() | syntax.Select():
-                return self._name(node)
+                return self.name(node)
             case syntax.Index():
-                return self._index(node)
+                return self.index(node)
             case syntax.Call():
                 return self._call(node)
             case syntax.ListOf():
@@ -161,90 +152,6 @@ class Checker:
             raise ExpressionError(f"expected an optional, got {found.type}", node.offset)
         return found
 
-    # -- reads
-
-    def _name(self, node: syntax.Ident | syntax.Select) -> Tree:
-        if isinstance(node, syntax.Select) and node.optional:
-            return self._optional_select(node)
-        segments = _segments(node)
-        if not segments or self._is_variable(segments[0]):
-            if isinstance(node, syntax.Ident):
-                return replace(self.scope[node.name], source=node)
-            return self._select(node, self._static(node.operand))
-        path = _dotted(segments)
-        if found := self._declared(path, node):
-            return found
-        if isinstance(node, syntax.Select) and self.dialect.is_cel and self._declares(segments):
-            return self._select(node, self._static(node.operand))
-        if path in TYPE_NAMES and self.dialect.is_cel:
-            return Constant(TYPE, TypeValue(path), node)
-        raise ExpressionError(
-            f"unknown attribute {path}", segments[0].offset, did_you_mean(path, self._known())
-        )
-
-    def _is_variable(self, first: syntax.Ident | syntax.Select) -> bool:
-        return isinstance(first, syntax.Ident) and not first.rooted and first.name in self.scope
-
-    def _declared(self, path: str, node: syntax.Node) -> Attribute | Binding | None:
-        if attribute := self.vocabulary.get(path):
-            return Attribute(BY_VALUE_TYPE[attribute.type], path, self.dialect.is_cel, node)
-        if type_ := self.bindings.get(path):
-            return Binding(type_, path, node)
-        return None
-
-    def _declares(self, segments: Sequence[syntax.Ident | syntax.Select]) -> bool:
-        """Whether the beginning of a path, short of its end, is a name."""
-        paths = [_dotted(segments[:end]) for end in range(1, len(segments))]
-        return any(path in self.vocabulary or path in self.bindings for path in paths)
-
-    def _select(self, node: syntax.Select, operand: Tree) -> Tree:
-        key = Constant(STRING, node.field)
-        if operand.type == STRING_MAP and self.dialect.is_cel:
-            return Lookup(operand, key, lenient=False, source=node)
-        if operand.type.name in ("map", "dyn", "optional") and self.dialect.is_cel:
-            args = (self._forgotten(operand), key)
-            return self.call(standard.INDEX, False, args, node, ())
-        raise ExpressionError(f"a {operand.type} has no field {node.field!r}", node.offset)
-
-    def _optional_select(self, node: syntax.Select) -> Tree:
-        read, operand = self._read(node)
-        if read is not None:
-            return Maybe(read, node)
-        args = (operand, Constant(STRING, node.field))
-        return self.call(standard.OPTIONAL_INDEX, False, args, node, (node.operand, node))
-
-    def _read(self, node: syntax.Select) -> tuple[Attribute | Lookup | None, Tree]:
-        """What *node* reads where its presence can be told, and what it selects from."""
-        segments = _segments(replace(node, optional=False))
-        if segments and not self._is_variable(segments[0]):
-            found = self._declared(_dotted(segments), node)
-            if isinstance(found, Attribute):
-                return found, found
-        operand = self._static(node.operand)
-        if operand.type == STRING_MAP:
-            key = Constant(STRING, node.field)
-            return Lookup(operand, key, not self.dialect.is_cel), operand
-        return None, self._forgotten(operand)
-
-    def _index(self, node: syntax.Index) -> Tree:
-        operand, key = self._static(node.operand), self._static(node.key)
-        if operand.type == STRING_MAP and key.type == STRING:
-            found = Lookup(operand, key, not self.dialect.is_cel, source=node)
-            return Maybe(found, node) if node.optional else found
-        operand, key = self._forgotten(operand), self._forgotten(key)
-        if not self.dialect.is_cel:
-            at, got, expected = (
-                (2, key.type, STRING)
-                if operand.type == STRING_MAP
-                else (1, operand.type, STRING_MAP)
-            )
-            part = node.key if at == 2 else node.operand
-            raise ExpressionError(
-                f"INDEX arg {at} typeError got {got}, expected {expected}", part.offset
-            )
-        function = standard.OPTIONAL_INDEX if node.optional else standard.INDEX
-        return self.call(function, False, (operand, key), node, (node.operand, node.key))
-
     # -- calls
 
     def _call(self, node: syntax.Call) -> Tree:
@@ -272,12 +179,12 @@ class Checker:
 
     def _qualified(self, target: syntax.Node, name: str) -> str:
         """The name of a function in a namespace, such as ``math.abs``, or ""."""
-        segments = _segments(target)
-        if not segments or self._is_variable(segments[0]) or not self.dialect.is_cel:
+        segments = segments_of(target)
+        if not segments or self.is_variable(segments[0]) or not self.dialect.is_cel:
             return ""
-        path = _dotted(segments)
+        path = dotted(segments)
         whole = f"{path}.{name}"
-        is_namespace = path in NAMESPACES and not self._declared(path, target)
+        is_namespace = path in NAMESPACES and not self.declared(path, target)
         return whole if is_namespace or whole in self.dialect.functions else ""
 
     def _logic(self, node: syntax.Call) -> Tree:
@@ -305,7 +212,7 @@ class Checker:
                 "a | b is not part of the standard, and this is strict", node.offset,
                 'write has(a.b) ? a.b : c, or a.?b.orValue(c)',
             )  # fmt: skip
-        first, second = (self._static(argument) for argument in node.args)
+        first, second = (self.static(argument) for argument in node.args)
         type_ = self.either(node, first, second)
         if type_ != first.type and dynamic.is_tagged(first.type):
             raise refusals.mismatch(self.dialect, node, 1, second.type, first.type)
@@ -329,10 +236,10 @@ class Checker:
         return fold.conditional(Conditional(type_, condition, yes, no, node))
 
     def _in(self, node: syntax.Call) -> Tree:
-        key, wanted = (self._static(argument) for argument in node.args)
+        key, wanted = (self.static(argument) for argument in node.args)
         if wanted.type == STRING_MAP and key.type == STRING:
             return Has(Lookup(wanted, key, not self.dialect.is_cel), source=node)
-        args = (self._forgotten(key), self._forgotten(wanted))
+        args = (self.forgotten(key), self.forgotten(wanted))
         return self.call(syntax.IN, False, args, node, node.args)
 
     def _special(self, node: syntax.Call) -> Tree:
@@ -348,7 +255,7 @@ class Checker:
         match node.function:
             case "dyn":
                 self.arity(node, 1)
-                found = self._static(node.args[0])
+                found = self.static(node.args[0])
                 return fold.apply(Apply(dynamic.dyn(found.type), (found,), DYN, node))
             case "has":
                 return self._has(node)
@@ -360,7 +267,7 @@ class Checker:
             raise refusals.arity(node, 2)
         found: Tree | None = None
         for at, argument in reversed(list(enumerate(node.args))):
-            one = self._static(argument)
+            one = self.static(argument)
             if found is None or isinstance(argument, syntax.Ident):
                 found = one
                 continue
@@ -376,7 +283,7 @@ class Checker:
         of = node.args[0]
         if not isinstance(of, syntax.Select):
             raise ExpressionError("has() takes a name with a dot", of.offset)
-        read, operand = self._read(of)
+        read, operand = self.read(of)
         if read is not None:
             return Has(read, source=node)
         args = (operand, Constant(STRING, of.field))
@@ -448,9 +355,6 @@ class Checker:
         if len(node.args) != expected:
             raise refusals.arity(node, expected)
 
-    def _known(self) -> list[str]:
-        return [*self.vocabulary, *self.bindings, *self.scope]
-
     # -- scopes
 
     @contextmanager
@@ -465,21 +369,6 @@ class Checker:
         self.scope = outer | {name: one for (name, _), one in zip(named, made, strict=True)}
         yield made
         self.scope = outer
-
-
-def _segments(node: syntax.Node) -> list[syntax.Ident | syntax.Select]:
-    """The parts of the dotted name that *node* spells, none where it is no name."""
-    found: list[syntax.Ident | syntax.Select] = []
-    while isinstance(node, syntax.Select) and not node.optional:
-        found.append(node)
-        node = node.operand
-    return [node, *reversed(found)] if isinstance(node, syntax.Ident) else []
-
-
-def _dotted(segments: Iterable[syntax.Ident | syntax.Select]) -> str:
-    return ".".join(
-        [part.name if isinstance(part, syntax.Ident) else part.field for part in segments]
-    )
 
 
 def _telling(given: Tree, param: Type) -> Tree:
