@@ -9,7 +9,7 @@ the zero value could make it true.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from attributes import Bag, Vocabulary
@@ -17,11 +17,26 @@ from mixer.expr import syntax
 from mixer.expr.check import check
 from mixer.expr.compile import parse, program
 from mixer.expr.dialect import CEXL
+from mixer.expr.nodes import (
+    EMPTY,
+    FALSE,
+    TRUE,
+    all_of,
+    choice,
+    distinct,
+    has,
+    may_be_absent,
+    names,
+    or_value,
+    parts,
+    reads,
+    walk,
+)
+from mixer.expr.reads import Failure
 from mixer.expr.show import show
 from mixer.expr.syntax import (
     ADD,
     AND,
-    CONDITIONAL,
     FALLBACK,
     OR,
     Call,
@@ -31,12 +46,14 @@ from mixer.expr.syntax import (
     Node,
     Select,
 )
-from mixer.expr.types import DNS, EMAIL, INT, URI, Type
+from mixer.expr.types import DNS, EMAIL, INT, URI
 from mixer.lang import Lang
 
+_SURE = (syntax.OPERATORS - {ADD}) | {"match", "matches", "toLower", "size", "conditional"}
+"""What has a value whenever its arguments have one; of a pattern, if it is a constant."""
+
+_CHOICES = {AND, OR, FALLBACK, ADD, "conditional", "conditionalString"}
 _MAKERS = {DNS: "dnsName", EMAIL: "email", URI: "uri"}
-_EMPTY = Literal(0, "")
-_TRUE = Literal(0, True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,56 +106,66 @@ class _Converter:
     def value(self, node: Node) -> Node:
         """CEL that has the value of *node*, and fails where it fails."""
         match node:
-            case Ident() | Select():
-                return self._attribute(node)
+            case Ident():
+                self._may_be_zero(node)
+            case Select():
+                return Call(0, "value", (), replace(node, optional=True))
             case Index():
                 entries, key = self.value(node.operand), self.value(node.key)
-                return _or_value(Index(0, entries, key, optional=True), _EMPTY)
+                return or_value(Index(0, entries, key, optional=True), EMPTY)
             case Call():
-                return self._call(node)
+                return self._call(node, self.value)
         return node
 
-    def _attribute(self, node: Ident | Select) -> Node:
-        if isinstance(node, Ident):
-            self.notes.append(
-                f"where {node.name} is absent, the original fails; CEL reads a zero value"
-            )
-            return node
-        return Call(0, "value", (), replace(node, optional=True))
+    def _present(self, node: Node) -> Node:
+        """CEL that has the value of *node* where what `_guards` ask for is there."""
+        match node:
+            case Index():
+                entries, key = self._present(node.operand), self._present(node.key)
+                return Call(0, FALLBACK, (Index(0, entries, key), EMPTY))
+            case Call():
+                return self._call(node, self._present)
+        return node
 
-    def _call(self, node: Call) -> Node:
+    def _may_be_zero(self, node: Ident) -> None:
+        self.notes.append(
+            f"where {node.name} is absent, the original fails; CEL reads a zero value"
+        )
+
+    def _call(self, node: Call, read: Callable[[Node], Node]) -> Node:
+        """*node* in CEL, with its parts as *read* makes them."""
         match node.function:
             case syntax.AND:
-                return _choice(self.value(node.args[0]), self.value(node.args[1]), _no(_TRUE))
+                return choice(read(node.args[0]), read(node.args[1]), FALSE)
             case syntax.OR:
-                return _choice(self.value(node.args[0]), _TRUE, self.value(node.args[1]))
+                return choice(read(node.args[0]), TRUE, read(node.args[1]))
             case syntax.FALLBACK:
-                return self._fallback(node, self.value)
+                return self._fallback(node, read)
             case "conditional":
-                return _choice(*map(self.value, node.args))
+                return choice(*map(read, node.args))
             case "conditionalString":
-                return self._conditional_string(node)
+                texts = node.args[1:]
+                if any(map(self._can_fail, texts)) or (
+                    read == self.value and any(map(reads, texts))
+                ):
+                    self.notes.append(
+                        "conditionalString() fails if either text does; CEL looks at the one it "
+                        "takes"
+                    )
+                return choice(*map(read, node.args))
             case "size":
-                return Call(0, "size", (Call(0, "bytes", (self.value(node.args[0]),)),))
+                return Call(0, "size", (Call(0, "bytes", (read(node.args[0]),)),))
             case "matches" if node.target is not None:
-                pattern, subject = self.value(node.target), self.value(node.args[0])
-                return Call(0, "matches", (pattern,), subject)
+                return Call(0, "matches", (read(node.target),), read(node.args[0]))
             case syntax.ADD:
-                return self._sum(node)
-        target = None if node.target is None else self.value(node.target)
-        return replace(node, args=tuple(map(self.value, node.args)), target=target)
+                return self._sum(node, read)
+        target = None if node.target is None else read(node.target)
+        return replace(node, args=tuple(map(read, node.args)), target=target)
 
-    def _conditional_string(self, node: Call) -> Node:
-        if any(self._reads(branch) or _calls(branch) for branch in node.args[1:]):
-            self.notes.append(
-                "conditionalString() fails if either text is absent; CEL looks at the one it takes"
-            )
-        return _choice(*map(self.value, node.args))
-
-    def _sum(self, node: Call) -> Node:
-        left, right = map(self.value, node.args)
-        type_ = self._type(node)
-        if type_ == INT:
+    def _sum(self, node: Call, read: Callable[[Node], Node]) -> Node:
+        left, right = map(read, node.args)
+        type_ = check(node, self._vocabulary, CEXL).type
+        if type_ == INT and reads(node):
             self.notes.append("a sum of more than 64 bits wraps around there, and fails in CEL")
         if maker := _MAKERS.get(type_):
             texts = tuple(Call(0, "string", (side,)) for side in (left, right))
@@ -146,16 +173,12 @@ class _Converter:
             return Call(0, maker, (Call(0, ADD, texts),))
         return Call(0, ADD, (left, right))
 
-    def _type(self, node: Node) -> Type:
-        return check(node, self._vocabulary, CEXL).type
-
-    def _fallback(self, node: Call, last: object) -> Node:
+    def _fallback(self, node: Call, last: Callable[[Node], Node]) -> Node:
         """``a | b``, whose left side may be absent in both languages."""
         first, second = node.args
-        if not _may_be_absent(first):
-            return self.value(first)
-        right = self._soft(second) if last == self._soft else self.value(second)
-        return Call(0, FALLBACK, (self._soft(first), right))
+        if not may_be_absent(first):
+            return last(first)
+        return Call(0, FALLBACK, (self._soft(first), last(second)))
 
     def _soft(self, node: Node) -> Node:
         """CEL for what stands left of ``|``."""
@@ -168,153 +191,120 @@ class _Converter:
                 return self._fallback(node, self._soft)
         return self.value(node)
 
-    # -- conditions: true for the same calls
+    # -- conditions: true for the same calls, and failing only where a function fails
 
     def condition(self, node: Node) -> Node:
         """CEL that is true where *node* is true, and false or failing elsewhere."""
+        return all_of(self._conjuncts(node))
+
+    def _conjuncts(self, node: Node) -> list[Node]:
         match node:
             case Call(function=syntax.AND, args=(left, right)):
-                return Call(0, AND, (self.condition(left), self.condition(right)))
+                return [*self._conjuncts(left), *self._conjuncts(right)]
             case Call(function=syntax.OR, args=(left, right)):
-                return self._either(left, right)
+                # Not true where left fails, though CEL would look at right.
+                return self._where_present(left, TRUE, self.condition(right))
             case Call(function="conditional", args=(test, yes, no)):
-                return _choice(self.value(test), self.condition(yes), self.condition(no))
-        return self._guarded(node, self._risky(node))
+                return self._where_present(test, self.condition(yes), self.condition(no))
+        if self._is_false_of_nothing(node):
+            return [self._present(node)]
+        return self._where_present(node)
 
-    def _either(self, left: Node, right: Node) -> Node:
-        """``a || b``, which is not true where *left* fails, though CEL would look at *right*."""
-        if not self._reads(left) and not _calls(left):
-            return Call(0, OR, (self.value(left), self.condition(right)))
-        if self._is_plain(left) and not _calls(left):
-            either = Call(0, OR, (self._present(left), self.condition(right)))
-            return _all([*map(_has, self._maps_and_names(left)), either])
-        return _choice(self.value(left), _TRUE, self.condition(right))
+    def _where_present(self, node: Node, yes: Node = TRUE, no: Node = FALSE) -> list[Node]:
+        """``node ? yes : no``, and what it takes for *node* to have a value."""
+        try:
+            conditions, made, fails = self._guards(node), self._present(node), self._can_fail(node)
+        except _TangledError:
+            conditions, made, fails = [], self.value(node), True
+        if yes is not TRUE or (fails and no is not FALSE):
+            made = choice(made, yes, no)
+        elif no is not FALSE:
+            made = Call(0, OR, (made, no))
+        return [*conditions, made]
 
-    def _guarded(self, node: Node, names: Iterable[Select]) -> Node:
-        if not self._is_plain(node):
-            return self.value(node)
-        made = self._present(node) if list(self._lookups(node)) else node
-        made = self._renamed(node) if not list(self._lookups(node)) else made
-        return _all([*map(_has, names), made])
-
-    def _risky(self, node: Node) -> list[Select]:
-        """The names whose absence must be asked for, since zero values might make *node* true."""
-        if not self._is_plain(node):
-            return []
-        reads = self._maps_and_names(node)
-        if len(reads) == 1 and not self._is_true_of_nothing(node):
-            return []
-        return reads
-
-    def _is_true_of_nothing(self, node: Node) -> bool:
-        """Whether the condition is true where everything is absent."""
+    def _is_false_of_nothing(self, node: Node) -> bool:
+        """Whether *node* reads one attribute and can do with its zero value, which gives false."""
+        read = {show(name) for name in names(node)}
+        if len(read) != 1 or any(isinstance(part, Call) and _chooses(part) for part in walk(node)):
+            return False
         text = show(self._present(node))
-        return program(text, Lang.CEL, self._vocabulary).run(Bag({})) is True
+        return program(text, Lang.CEL, self._vocabulary).run(Bag({})) is False
 
-    def _present(self, node: Node) -> Node:
-        """CEL for *node* where all attributes that it reads are there."""
-        match node:
-            case Ident() | Select():
-                return node
-            case Index():
-                entries, key = self._present(node.operand), self._present(node.key)
-                return Call(0, FALLBACK, (Index(0, entries, key), _EMPTY))
-            case Call():
-                return self._renamed(node)
-        return node
-
-    def _renamed(self, node: Node) -> Node:
-        """A call that both languages have, under CEL's name and with CEL's order of arguments."""
+    def _can_fail(self, node: Node) -> bool:
+        """Whether *node* may have no value though all that it reads is there."""
         if not isinstance(node, Call):
-            return self._present(node)
-        target = None if node.target is None else self._present(node.target)
-        args = tuple(map(self._present, node.args))
-        match node.function:
-            case "size":
-                return Call(0, "size", (Call(0, "bytes", args),))
-            case "matches" if target is not None:
-                return Call(0, "matches", (target,), args[0])
-            case syntax.FALLBACK | syntax.ADD:
-                return self.value(node)
-        return replace(node, args=args, target=target)
+            return any(map(self._can_fail, parts(node)))
+        if not reads(node):
+            made = program(show(self.value(node)), Lang.CEL, self._vocabulary)
+            return isinstance(made.run(Bag({})), Failure)
+        compares = node.function in (syntax.EQ, syntax.NE)
+        if compares and check(node.args[0], self._vocabulary, CEXL).type in _MAKERS:
+            return True
+        sure = node.function in _SURE and not (node.target and reads(node.target))
+        texts = node.function in ("startsWith", "endsWith")
+        return not (sure or texts) or any(map(self._can_fail, parts(node)))
 
-    # -- what is read
+    # -- presence
 
-    def _is_plain(self, node: Node) -> bool:
-        """Whether every attribute that *node* names is read, whatever the others are."""
-        choices = (AND, OR, FALLBACK, CONDITIONAL, "conditional", "conditionalString")
-        return not any(
-            isinstance(part, Call) and (part.function in choices or part.function == ADD)
-            for part in _walk(node)
-        ) and all(isinstance(name, Select) for name in self._names(node))
+    def _guards(self, node: Node) -> list[Node]:
+        """
+        Conditions that hold just where *node* finds all that it reads, each once, in order.
 
-    def _maps_and_names(self, node: Node) -> list[Select]:
-        found = {show(name): name for name in self._names(node) if isinstance(name, Select)}
-        return list(found.values())
+        Raises _TangledError where that can't be said in a few words.
+        """
+        match node:
+            case Literal():
+                return []
+            case Ident():
+                self._may_be_zero(node)
+                return []
+            case Select():
+                return [has(node)]
+            case Call(function=syntax.FALLBACK, args=(first, second)):
+                return self._fallback_guards(first, second)
+            case Call(function=syntax.AND | syntax.OR as logic, args=(left, right)):
+                found, rest = self._guards(left), self._guards(right)
+                if rest:
+                    decided = self._present(left)
+                    if logic == AND:
+                        decided = Call(0, syntax.NOT, (decided,))
+                    found.append(Call(0, OR, (decided, all_of(rest))))
+                return found
+            case Call(function="conditional", args=(test, yes, no)):
+                found, branches = self._guards(test), [self._guards(yes), self._guards(no)]
+                if any(branches):
+                    found.append(choice(self._present(test), *map(all_of, branches)))
+                return found
+        return distinct(guard for part in parts(node) for guard in self._guards(part))
 
-    def _reads(self, node: Node) -> bool:
-        return any(True for _ in self._names(node))
+    def _fallback_guards(self, first: Node, second: Node) -> list[Node]:
+        if not may_be_absent(first):
+            return self._guards(first)
+        if any(_computes(part) and reads(part) for part in walk(first)):
+            raise _TangledError
+        last = self._guards(second)
+        return [Call(0, OR, (self._there(first), all_of(last)))] if last else []
 
-    def _names(self, node: Node) -> Iterator[Ident | Select]:
-        """The attributes that *node* names, maps included."""
-        if isinstance(node, Ident | Select):
-            yield node
-            return
-        for part in _parts(node):
-            yield from self._names(part)
-
-    def _lookups(self, node: Node) -> Iterator[Index]:
-        for part in _walk(node):
-            if isinstance(part, Index):
-                yield part
-
-
-def _parts(node: Node) -> tuple[Node, ...]:
-    match node:
-        case Index():
-            return (node.operand, node.key)
-        case Call():
-            return node.args if node.target is None else (node.target, *node.args)
-    return ()
-
-
-def _walk(node: Node) -> Iterator[Node]:
-    yield node
-    for part in _parts(node):
-        yield from _walk(part)
-
-
-def _calls(node: Node) -> bool:
-    """Whether *node* calls a function that could fail."""
-    return any(
-        isinstance(part, Call) and part.function not in syntax.OPERATORS for part in _walk(node)
-    )
-
-
-def _may_be_absent(node: Node) -> bool:
-    return isinstance(node, Ident | Select | Index) or (
-        isinstance(node, Call) and node.function == FALLBACK
-    )
+    def _there(self, node: Node) -> Node:
+        """CEL that tells whether *node*, which stands left of ``|``, is there."""
+        match node:
+            case Select():
+                return has(node)
+            case Index(operand=Select() as entries, key=Literal() as key):
+                return Call(0, syntax.IN, (key, entries))
+            case Call(function=syntax.FALLBACK, args=(first, second)) if may_be_absent(first):
+                return Call(0, OR, (self._there(first), self._there(second)))
+        raise _TangledError
 
 
-def _choice(test: Node, yes: Node, no: Node) -> Node:
-    return Call(0, CONDITIONAL, (test, yes, no))
+class _TangledError(Exception):
+    """What an expression needs to be there can't be said by `has` and `in`."""
 
 
-def _or_value(optional: Node, value: Node) -> Node:
-    return Call(0, "orValue", (value,), optional)
+def _chooses(node: Node) -> bool:
+    """Whether not all that *node* names need be there, or CEL's sum is another."""
+    return isinstance(node, Call) and node.function in _CHOICES
 
 
-def _has(name: Select) -> Node:
-    return Call(0, "has", (name,))
-
-
-def _no(literal: Literal) -> Literal:
-    return replace(literal, value=not literal.value)
-
-
-def _all(conditions: list[Node]) -> Node:
-    found, *rest = conditions
-    for one in rest:
-        found = Call(0, AND, (found, one))
-    return found
+def _computes(node: Node) -> bool:
+    return isinstance(node, Call) and node.function != FALLBACK

@@ -21,6 +21,7 @@ TYPES = {
     "a.i": ValueType.INT64, "a.b": ValueType.BOOL, "b.b": ValueType.BOOL,
     "a.m": ValueType.STRING_MAP, "b.m": ValueType.STRING_MAP, "a.u": ValueType.DURATION,
     "a.t": ValueType.TIMESTAMP, "a.ip": ValueType.IP_ADDRESS, "a.host": ValueType.DNS_NAME,
+    "b.host": ValueType.DNS_NAME, "a.mail": ValueType.EMAIL_ADDRESS,
 }  # fmt: skip
 VOCABULARY = Vocabulary({name: Attribute(name, type_) for name, type_ in TYPES.items()})
 
@@ -40,13 +41,28 @@ VOCABULARY = Vocabulary({name: Attribute(name, type_) for name, type_ in TYPES.i
         ('a.m["k"] | "x" == "v"', 'a.m["k"] | "x" == "v"'),
         ('a.s == "x" && b.s == "y"', 'a.s == "x" && b.s == "y"'),
         ('a.s == "x" || b.s == "y"', 'has(a.s) && (a.s == "x" || b.s == "y")'),
-        ('(a.s | "") == "x" || b.b', 'a.s | "" == "x" ? true : b.b'),
+        ('(a.s | "") == "x" || b.b', 'a.s | "" == "x" || b.b'),
+        ('(a.s | "x") != b.s', 'has(b.s) && a.s | "x" != b.s'),
+        ('(a.s | b.s) != ""', '(has(a.s) || has(b.s)) && a.s | b.s != ""'),
+        ('(a.m["k"] | b.s) != ""', '("k" in a.m || has(b.s)) && a.m["k"] | b.s != ""'),
+        ('a.s != "x" && a.s != "y"', 'has(a.s) && a.s != "x" && a.s != "y"'),
+        (
+            'a.b && b.b || a.i == 1',
+            "has(a.b) && (!a.b || has(b.b)) && ((a.b ? b.b : false) || a.i == 1)",
+        ),
+        (
+            "a.host == b.host || b.b",
+            "has(a.host) && has(b.host) && (a.host == b.host ? true : b.b)",
+        ),
+        ('a.s.startsWith("x") || b.b', 'has(a.s) && (a.s.startsWith("x") || b.b)'),
+        ('ip(a.s) == ip("1.2.3.4")', 'has(a.s) && ip(a.s) == ip("1.2.3.4")'),
+        ('one == "x"', 'one == "x"'),
         ('"^x".matches(a.s)', 'a.s.matches("^x")'),
         ('match(a.s, "*")', 'has(a.s) && match(a.s, "*")'),
         ('a.s.startsWith("x")', 'a.s.startsWith("x")'),
         ('a.u == "1s"', 'a.u == duration("1s")'),
         ('size(a.s) == 3', "size(bytes(a.s)) == 3"),
-        ('conditional(a.b, a.s == "x", true)', 'a.?b.value() ? a.s == "x" : true'),
+        ('conditional(a.b, a.s == "x", true)', 'has(a.b) && (a.b ? a.s == "x" : true)'),
     ],
 )  # fmt: skip
 def test_a_condition_asks_for_what_could_be_missing(istio: str, cel: str) -> None:
@@ -109,10 +125,12 @@ class Istio:
 
     def __init__(self, random: Random) -> None:
         self._pick = random.choice
+        self._dotted = random.random() < 0.7
 
     def text(self, depth: int) -> str:
         if depth <= 0:
-            return self._pick(["a.s", "b.s", 'a.m["k"]', 'b.m["k"]', '"x"', '""', "one"])
+            one = ["one"] * (not self._dotted)
+            return self._pick(["a.s", "b.s", 'a.m["k"]', 'b.m["k"]', '"x"', '""', *one])
         a, b = self.text(depth - 1), self.text(depth - 1)
         return self._pick([
             f"({a} | {b})", f"({a} + {b})", f"toLower({a})", f"a.m[{a}]", f"(b.m | a.m)[{a}]",
@@ -133,6 +151,9 @@ class Istio:
             f'match({a}, "x*")', f"({a}).startsWith({b})", f'"x.*".matches({a})', "a.i <= 3",
             f"size({a}) {sign} 1", 'a.u > "1s"', 'a.t > timestamp("2019-01-01T00:00:00Z")',
             'a.ip == ip("10.0.0.1")', f"ip({a}) == a.ip", "a.host == dnsName(\"x.y\")",
+            "a.host == b.host", 'a.mail == email("a@x.y")', f"({a}).endsWith({b})", "a.i + 1 > 4",
+            f"conditional({p}, {q}, a.b)", "(a.u | \"0s\") != \"1s\"", f"{p} == {q}",
+            "(a.i | 3) != 3", f"(b.m | a.m)[{a}] | \"x\" != {b}", f"a.m[{a}] | b.s != {b}",
         ])  # fmt: skip
 
 
@@ -143,7 +164,8 @@ def bag(random: Random) -> dict[str, Value]:
         "a.b": [True, False], "b.b": [True, False], "a.m": [{}, {"k": "x"}, {"k": "", "x": "v"}],
         "b.m": [{}, {"k": "y"}], "a.u": [Duration(0), Duration.parse("2s")],
         "a.t": [Timestamp(0), Timestamp.parse("2020-01-01T00:00:00Z")],
-        "a.ip": [bytes([10, 0, 0, 1]), b""], "a.host": ["x.y", ""],
+        "a.ip": [bytes([10, 0, 0, 1]), b""], "a.host": ["x.y", "", ".."],
+        "b.host": ["X.Y", ".."], "a.mail": ["a@x.y", "@"],
     }  # fmt: skip
     return {name: random.choice(of) for name, of in every.items() if random.random() < 0.6}
 
