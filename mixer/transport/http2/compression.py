@@ -9,15 +9,14 @@ Law: any block gives headers or a fault, in time and memory linear in its length
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import Final
 
 from hpack import HPACKDecodingError
 from hpack.huffman_table import decode_huffman
 from hpack.table import HeaderTable
 
-from mixer.transport.http2.frames import ConnectionFault, Reason, StreamFault
-
-Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
+from mixer.transport.http2.frames import ConnectionFault, Headers, Reason, StreamFault
+from mixer.transport.http2.requests import Request, request
 
 TABLE_BYTES: Final = 4096
 """The size of the table that a peer may fill, the default of the standard."""
@@ -33,7 +32,7 @@ _MAX_REMEMBERED: Final = 64
 class Decoder:
     """One direction of one connection; blocks must come in the order they were sent."""
 
-    __slots__ = ("_entries", "_limit", "_max_list", "_remembered", "_size")
+    __slots__ = ("_changed", "_entries", "_limit", "_max_list", "_size", "remembered")
 
     def __init__(self, max_list_bytes: int) -> None:
         """A list of more than *max_list_bytes* (RFC 9113, section 6.5.2) is refused."""
@@ -41,30 +40,36 @@ class Decoder:
         self._size = 0
         self._limit = TABLE_BYTES
         self._max_list = max_list_bytes
-        self._remembered: dict[bytes, Headers] = {}
+        self._changed = False
+        self.remembered: dict[bytes, Request] = {}
+        """What whole blocks said that left the table as it is, as long as that does not change."""
 
     def decode(self, block: bytes) -> Headers:
         """
-        The headers of a whole *block*; equal blocks give one object while the table stays.
+        The headers of a whole *block*.
 
         Raises ConnectionFault where the block is wrong, and StreamFault where the list is too
         large, which leaves the table right for the blocks that follow.
         """
-        if (known := self._remembered.get(block)) is not None:
-            return known
         try:
-            headers, changed = self._decode(block)
+            return self._decode(block)
         except (IndexError, HPACKDecodingError):
             raise ConnectionFault(Reason.COMPRESSION_ERROR, "a malformed header block") from None
-        if changed:
-            self._remembered.clear()
-        elif len(self._remembered) < _MAX_REMEMBERED:
-            self._remembered[block] = headers
-        return headers
 
-    def _decode(self, block: bytes) -> tuple[Headers, bool]:
+    def read(self, block: bytes) -> Request:
+        """The request that a *block* makes. Raises as `decode`, and StreamFault as `request`."""
+        known = self.remembered.get(block)
+        if known is not None:
+            return known
+        self._changed = False
+        known = request(self.decode(block))
+        if not self._changed and len(self.remembered) < _MAX_REMEMBERED:
+            self.remembered[block] = known
+        return known
+
+    def _decode(self, block: bytes) -> Headers:
         headers: list[tuple[bytes, bytes]] = []
-        at, room, changed = 0, self._max_list, False
+        at, room = 0, self._max_list
         while at < len(block):
             first = block[at]
             if first & 0x80:
@@ -73,13 +78,11 @@ class Decoder:
             elif first & 0x40:
                 entry, at = self._literal(block, at, 6)
                 self._insert(entry)
-                changed = True
             elif first & 0x20:
                 if headers:
                     raise HPACKDecodingError("a table size after the first header")
                 size, at = _integer(block, at, 5)
                 self._resize(size)
-                changed = True
                 continue
             else:
                 entry, at = self._literal(block, at, 4)
@@ -87,9 +90,8 @@ class Decoder:
             if room >= 0:
                 headers.append(entry)
         if room < 0:
-            self._remembered.clear()
             raise StreamFault(Reason.ENHANCE_YOUR_CALM, "the header list is too large")
-        return tuple(headers), changed
+        return tuple(headers)
 
     def _literal(self, block: bytes, at: int, bits: int) -> tuple[tuple[bytes, bytes], int]:
         index, at = _integer(block, at, bits)
@@ -107,6 +109,7 @@ class Decoder:
         return _STATIC[place] if place < len(_STATIC) else self._entries[place - len(_STATIC)]
 
     def _insert(self, entry: tuple[bytes, bytes]) -> None:
+        self._changes()
         self._entries.insert(0, entry)
         self._size += len(entry[0]) + len(entry[1]) + ENTRY_OVERHEAD
         self._evict()
@@ -114,8 +117,13 @@ class Decoder:
     def _resize(self, size: int) -> None:
         if size > TABLE_BYTES:
             raise HPACKDecodingError("a table larger than allowed")
+        self._changes()
         self._limit = size
         self._evict()
+
+    def _changes(self) -> None:
+        self._changed = True
+        self.remembered.clear()
 
     def _evict(self) -> None:
         while self._size > self._limit:

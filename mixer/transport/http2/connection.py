@@ -7,15 +7,20 @@ is an event, a RST_STREAM, or a GOAWAY after which nothing more is read.
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from collections.abc import Callable, Set
+from dataclasses import dataclass
 
 from mixer.transport.http2 import frames
-from mixer.transport.http2.compression import Decoder, Headers, encode
-from mixer.transport.http2.flow import INITIAL_WINDOW, MAX_WINDOW, ReceiveWindow, SendWindow
-from mixer.transport.http2.frames import ConnectionFault, Reason, Setting, StreamFault
-from mixer.transport.http2.requests import Request, request, trailers
+from mixer.transport.http2.compression import Decoder
+from mixer.transport.http2.flow import INITIAL_WINDOW, MAX_WINDOW, ReceiveWindow
+from mixer.transport.http2.frames import Block, ConnectionFault, Reason, Setting, StreamFault
+from mixer.transport.http2.inbound import Cancelled, Event, Inbound, Opened, Received
+from mixer.transport.http2.outbound import Outbound
+from mixer.transport.http2.requests import Request, trailers
+
+_MAX_BLOCK_PARTS = 64
+_INCOMPLETE = 0
+"""Stands for the connection among streams that wait for their peer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,80 +38,39 @@ class Limits:
     """Frames that do nothing for a request, or undo one, more than requests that were answered."""
 
 
-@dataclass(slots=True)
-class Stream:
-    """A request that is not answered yet."""
-
-    id: int
-    request: Request
-    window: SendWindow
-    inbound: ReceiveWindow
-    body: list[bytes] = field(default_factory=list)
-    received: int = 0
-    is_open: bool = True
-    """Whether the peer may send more of it."""
-
-    is_too_large: bool = False
-    unsent: deque[bytes] = field(default_factory=deque)
-    """What waits for the peer's windows."""
-
-    end: bytes = b""
-    """The trailers that follow what is unsent, as a block; empty where more is to come."""
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A whole request."""
-
-    stream: int
-    request: Request
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class TooLarge:
-    """A request whose body is larger than may be; the rest of it is not kept."""
-
-    stream: int
-    request: Request
-
-
-@dataclass(frozen=True, slots=True)
-class Cancelled:
-    """The peer does not want the answer any longer."""
-
-    stream: int
-
-
-Event: TypeAlias = Received | TooLarge | Cancelled
+def _none(request: Request) -> bool:
+    return False
 
 
 class Connection:
     """A server's side of one connection."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(
+        self, limits: Limits | None = None, is_streamed: Callable[[Request], bool] = _none
+    ) -> None:
+        """Requests that are *streamed* come in parts, as they are sent; all others whole."""
         self._limits = limits = limits or Limits()
+        self._is_streamed = is_streamed
         self._buffer = b""
         self._has_preface = False
         self._has_settings = False
-        self._out: list[bytes] = []
-        self._streams: dict[int, Stream] = {}
+        self._inbound: dict[int, Inbound] = {}
+        """The requests that have not ended."""
+        self._outbound = Outbound()
+        self._live = self._outbound.windows
+        """By stream, all requests whose answer has not ended."""
         self._last = 0
         """The highest stream of the peer so far."""
         self._decoder = Decoder(limits.header_list_bytes)
         self._block: tuple[int, int, list[bytes], int] | None = None
         """Stream, flags, parts and size of a header block that CONTINUATION goes on with."""
-        self._window = SendWindow(INITIAL_WINDOW)
-        self._inbound = ReceiveWindow(limits.connection_window)
-        self._initial_window = INITIAL_WINDOW
-        self._max_payload = frames.MAX_PAYLOAD
-        self._waiting: deque[int] = deque()
-        """Streams that have something unsent, in turn."""
+        self._window = ReceiveWindow(limits.connection_window)
         self._nuisances = 0
         self._draining = False
         self.closed = False
         """Whether the connection is to be closed when the output is written."""
 
+        self._out = self._outbound.out
         self._out.append(
             frames.settings(
                 [
@@ -125,7 +89,7 @@ class Connection:
         events: list[Event] = []
         if self.closed:
             return events
-        self._buffer += data
+        self._buffer = self._buffer + data if self._buffer else data
         try:
             self._read(events)
         except ConnectionFault as fault:
@@ -138,19 +102,70 @@ class Connection:
         if not self._has_preface and not self._read_preface():
             return
         buffer, at, end = self._buffer, 0, len(self._buffer)
+        read_head, remembered, live = frames.read_head, self._decoder.remembered, self._live
+        limits, initial_window = self._limits, self._outbound.initial_window
         while end - at >= frames.HEAD_BYTES:
-            length, kind, flags, stream = frames.head(buffer, at)
+            length, flags, stream = read_head(buffer, at)
+            kind, length = length & 0xFF, length >> 8
             if length > frames.MAX_PAYLOAD:
                 raise ConnectionFault(Reason.FRAME_SIZE_ERROR, "a frame longer than allowed")
-            stop = at + frames.HEAD_BYTES + length
+            start = at + frames.HEAD_BYTES
+            stop = start + length
             if stop > end:
                 break
+            payload = buffer[start:stop]
+            at = stop
+            if (
+                kind == frames.HEADERS
+                and flags == frames.END_HEADERS
+                and payload in remembered
+                and end - stop >= frames.HEAD_BYTES
+            ):
+                # Fast path: headers as before, and the body whole in the next frame. It saves the
+                # state of the request that is not yet whole, and most of the cost of a call.
+                length, next_flags, next_stream = read_head(buffer, stop)
+                kind_of_next, length = length & 0xFF, length >> 8
+                whole = stop + frames.HEAD_BYTES + length
+                request = remembered[payload]
+                if (
+                    kind_of_next == frames.DATA
+                    and next_flags == frames.END_STREAM
+                    and next_stream == stream > self._last
+                    and stream & 0x8000_0001 == 1
+                    and whole <= end
+                    and length <= frames.MAX_PAYLOAD
+                    and length <= limits.body_bytes
+                    and request.content_length in (None, length)
+                    and len(live) < limits.concurrent_streams
+                    and self._is_at_ease
+                ):
+                    self._last = stream
+                    live[stream] = initial_window
+                    events.append(
+                        Received(stream, request, buffer[stop + frames.HEAD_BYTES : whole])
+                    )
+                    self._use(length)
+                    at = whole
+                    continue
+            stream &= 0x7FFF_FFFF
             try:
-                self._frame(kind, flags, stream, buffer[at + frames.HEAD_BYTES : stop], events)
+                self._frame(kind, flags, stream, payload, events)
             except StreamFault as fault:
                 self._reset(stream, fault.reason, events)
-            at = stop
+            initial_window = self._outbound.initial_window
         self._buffer = buffer[at:]
+
+    @property
+    def _is_at_ease(self) -> bool:
+        """Whether requests may come, and nothing is unfinished."""
+        return self._has_settings and self._block is None and not self._draining
+
+    def _use(self, count: int) -> None:
+        """Count bytes of bodies, and grant as many again; they are limited by stream."""
+        if not self._window.use(count):
+            raise ConnectionFault(Reason.FLOW_CONTROL_ERROR, "more data than the window allows")
+        if grant := self._window.take(count):
+            self._out.append(frames.window_update(0, grant))
 
     def _read_preface(self) -> bool:
         sent = self._buffer[: len(frames.PREFACE)]
@@ -196,47 +211,27 @@ class Connection:
                 self._annoy()  # kinds of frames that nobody knows are passed over
 
     def _data(self, flags: int, stream: int, payload: bytes, events: list[Event]) -> None:
-        found = self._known(stream)
-        if not self._inbound.use(len(payload)):
-            raise ConnectionFault(Reason.FLOW_CONTROL_ERROR, "more data than the window allows")
-        if grant := self._inbound.take(len(payload)):
-            self._out.append(frames.window_update(0, grant))
-        if found is None or not found.is_open:
+        self._check_opened(stream)
+        self._use(len(payload))
+        found = self._inbound.get(stream)
+        if found is None:
             raise StreamFault(Reason.STREAM_CLOSED, "data on a closed stream")
-        if not found.inbound.use(len(payload)):
-            raise StreamFault(Reason.FLOW_CONTROL_ERROR, "more data than the window allows")
-        ends = bool(flags & frames.END_STREAM)
+        ends = flags & frames.END_STREAM
         if not payload and not ends:
             self._annoy()
-        data = frames.unpadded(payload, flags)
-        found.received += len(data)
-        if found.received > self._limits.body_bytes and not found.is_too_large:
-            found.is_too_large = True
-            found.body.clear()
-        if not found.is_too_large:
-            found.body.append(data)
+        grant = found.take(payload, flags, events)
         if ends:
-            self._complete(found, events)
-        elif grant := found.inbound.take(len(payload)):
+            self._complete(stream, found, events)
+        elif grant:
             self._out.append(frames.window_update(stream, grant))
 
-    def _known(self, stream: int) -> Stream | None:
-        """The stream, None where it is closed. Raises ConnectionFault where it never was open."""
+    def _check_opened(self, stream: int) -> None:
         if stream == 0 or stream % 2 == 0 or stream > self._last:
             raise ConnectionFault(Reason.PROTOCOL_ERROR, f"stream {stream} is not open")
-        return self._streams.get(stream)
 
-    def _complete(self, stream: Stream, events: list[Event]) -> None:
-        expected = stream.request.content_length
-        if expected is not None and expected != stream.received:
-            raise StreamFault(Reason.PROTOCOL_ERROR, "the body is not as long as content-length")
-        stream.is_open = False
-        if stream.is_too_large:
-            events.append(TooLarge(stream.id, stream.request))
-        else:
-            body = stream.body[0] if len(stream.body) == 1 else b"".join(stream.body)
-            stream.body = []
-            events.append(Received(stream.id, stream.request, body))
+    def _complete(self, stream: int, inbound: Inbound, events: list[Event]) -> None:
+        inbound.end(events)
+        del self._inbound[stream]
 
     def _headers(self, flags: int, stream: int, payload: bytes, events: list[Event]) -> None:
         if stream % 2 == 0:
@@ -260,7 +255,7 @@ class Connection:
             self._annoy()
         parts.append(payload)
         size += len(payload)
-        if size > self._limits.header_list_bytes or len(parts) > 64:
+        if size > self._limits.header_list_bytes or len(parts) > _MAX_BLOCK_PARTS:
             raise ConnectionFault(Reason.ENHANCE_YOUR_CALM, "an endless header block")
         if flags & frames.END_HEADERS:
             self._block = None
@@ -272,49 +267,43 @@ class Connection:
         is_new = stream > self._last
         if is_new:
             self._last = stream
-        headers = self._decoder.decode(block)
         ends = bool(flags & frames.END_STREAM)
         if is_new:
-            self._open(stream, headers, ends, events)
+            self._open(stream, self._decoder.read(block), ends, events)
             return
-        found = self._streams.get(stream)
-        if found is None or not found.is_open:
+        headers = self._decoder.decode(block)
+        found = self._inbound.get(stream)
+        if found is None:
             raise ConnectionFault(Reason.STREAM_CLOSED, "headers on a closed stream")
         if not ends:
             raise StreamFault(Reason.PROTOCOL_ERROR, "trailers must end the stream")
         trailers(headers)
-        self._complete(found, events)
+        self._complete(stream, found, events)
 
-    def _open(self, stream: int, headers: Headers, ends: bool, events: list[Event]) -> None:
+    def _open(self, stream: int, request: Request, ends: bool, events: list[Event]) -> None:
         if self._draining:
             raise StreamFault(Reason.REFUSED_STREAM, "the server is going away")
-        if len(self._streams) >= self._limits.concurrent_streams:
-            self._annoy()
+        if len(self._live) >= self._limits.concurrent_streams:
             raise StreamFault(Reason.REFUSED_STREAM, "too many streams at once")
-        opened = self._streams[stream] = Stream(
-            stream,
-            request(headers),
-            SendWindow(self._initial_window),
-            ReceiveWindow(self._limits.stream_window),
+        is_streamed = self._is_streamed(request)
+        self._live[stream] = self._outbound.initial_window
+        limits = self._limits
+        opened = self._inbound[stream] = Inbound(
+            stream, request, is_streamed, limits.stream_window, limits.body_bytes
         )
+        if is_streamed:
+            events.append(Opened(stream, request))
         if ends:
-            self._complete(opened, events)
+            self._complete(stream, opened, events)
 
     def _window_update(self, stream: int, payload: bytes) -> None:
         if len(payload) != 4:
             raise ConnectionFault(Reason.FRAME_SIZE_ERROR, "WINDOW_UPDATE has 4 bytes")
         increment = int.from_bytes(payload, "big") & MAX_WINDOW
-        if stream == 0:
-            if increment == 0:
-                raise ConnectionFault(Reason.PROTOCOL_ERROR, "a window update of 0")
-            if not self._window.widen(increment):
-                raise ConnectionFault(Reason.FLOW_CONTROL_ERROR, "the window is too large")
-        elif found := self._known(stream):
-            if increment == 0:
-                raise StreamFault(Reason.PROTOCOL_ERROR, "a window update of 0")
-            if not found.window.widen(increment):
-                raise StreamFault(Reason.FLOW_CONTROL_ERROR, "the window is too large")
-        self._send_waiting()
+        if stream:
+            self._check_opened(stream)
+        if not stream or stream in self._live:
+            self._outbound.widen(stream, increment)
 
     def _settings(self, flags: int, stream: int, payload: bytes) -> None:
         _on_connection(stream)
@@ -327,7 +316,6 @@ class Connection:
         for number, value in frames.read_settings(payload):
             self._setting(number, value)
         self._out.append(frames.frame(frames.SETTINGS, frames.ACK, 0))
-        self._send_waiting()
 
     def _setting(self, number: int, value: int) -> None:
         match number:
@@ -336,10 +324,7 @@ class Connection:
             case Setting.INITIAL_WINDOW_SIZE:
                 if value > MAX_WINDOW:
                     raise ConnectionFault(Reason.FLOW_CONTROL_ERROR, "the window is too large")
-                for stream in self._streams.values():
-                    if not stream.window.widen(value - self._initial_window):
-                        raise ConnectionFault(Reason.FLOW_CONTROL_ERROR, "a window is too large")
-                self._initial_window = value
+                self._outbound.resize(value)
             case Setting.MAX_FRAME_SIZE if not frames.MAX_PAYLOAD <= value < 1 << 24:
                 raise ConnectionFault(Reason.PROTOCOL_ERROR, "MAX_FRAME_SIZE is out of bounds")
 
@@ -352,12 +337,11 @@ class Connection:
             self._out.append(frames.frame(frames.PING, frames.ACK, 0, payload))
 
     def _rst_stream(self, stream: int, payload: bytes, events: list[Event]) -> None:
-        found = self._known(stream)
+        self._check_opened(stream)
         if len(payload) != 4:
             raise ConnectionFault(Reason.FRAME_SIZE_ERROR, "RST_STREAM has 4 bytes")
         self._annoy()
-        if found is not None:
-            self._forget(found, events)
+        self._forget(stream, events)
 
     def _priority(self, stream: int, payload: bytes) -> None:
         if stream == 0:
@@ -380,95 +364,59 @@ class Connection:
     def _reset(self, stream: int, reason: Reason, events: list[Event]) -> None:
         self._annoy()
         self._out.append(frames.reset(stream, reason))
-        if found := self._streams.get(stream):
-            self._forget(found, events)
+        self._forget(stream, events)
 
-    def _forget(self, stream: Stream, events: list[Event]) -> None:
-        del self._streams[stream.id]
-        if not stream.is_open:
-            events.append(Cancelled(stream.id))
+    def _forget(self, stream: int, events: list[Event]) -> None:
+        """End a stream; whoever was told of it is told so."""
+        inbound = self._inbound.pop(stream, None)
+        if stream in self._live and (inbound is None or inbound.is_streamed):
+            events.append(Cancelled(stream))
+        self._outbound.forget(stream)
 
     # -- out
 
-    def respond(self, stream: int, head: Headers, body: bytes, end: Headers) -> None:
+    def respond(self, stream: int, head: Block, body: bytes, end: Block) -> None:
         """Answer a request whole: headers, a body, and the trailers that end it."""
-        if self.begin(stream, head):
-            self.send(stream, body)
-            self.finish(stream, end)
+        if stream in self._live:
+            self._outbound.respond(stream, head, body, end)
+            self._ended(stream)
 
-    def begin(self, stream: int, head: Headers) -> bool:
-        """Send the headers of an answer; False where nobody waits for it any longer."""
-        if stream not in self._streams:
-            return False
-        self._send_headers(stream, encode(head), 0)
-        return True
+    def begin(self, stream: int, head: Block) -> None:
+        """Send the headers of an answer, where anybody still waits for it."""
+        if stream in self._live:
+            self._outbound.begin(stream, head)
 
     def send(self, stream: int, data: bytes) -> None:
         """Send a part of an answer's body, as soon as the peer's windows allow."""
-        if (found := self._streams.get(stream)) is None:
-            return
-        if data:
-            found.unsent.append(data)
-        if stream not in self._waiting:
-            self._waiting.append(stream)
-        self._send_waiting()
+        if stream in self._live:
+            self._outbound.send(stream, data)
 
-    def finish(self, stream: int, end: Headers) -> None:
+    def finish(self, stream: int, end: Block) -> None:
         """End an answer by *end*: after its body as trailers, without one as its only headers."""
-        if (found := self._streams.get(stream)) is None:
-            return
-        found.end = encode(end)
-        if stream not in self._waiting:
-            self._waiting.append(stream)
-        self._send_waiting()
+        if stream in self._live:
+            self._outbound.finish(stream, end)
+            self._ended(stream)
 
-    def _send_waiting(self) -> None:
-        """Send what the windows allow, a frame of each stream in turn."""
-        stuck = 0
-        while self._waiting and stuck < len(self._waiting):
-            number = self._waiting.popleft()
-            stream = self._streams.get(number)
-            if stream is None:
-                continue
-            if self._send_frame(stream):
-                stuck = 0
-                if not stream.unsent and stream.end:
-                    self._end(stream)
-                elif stream.unsent:
-                    self._waiting.append(number)
-            else:
-                self._waiting.append(number)
-                stuck += 1
+    def _ended(self, stream: int) -> None:
+        """Count an answer, and tell a peer that has not sent all of its request not to."""
+        if self._nuisances:
+            self._nuisances -= 1
+        if stream in self._inbound and stream not in self._live:
+            del self._inbound[stream]
+            self._out.append(frames.reset(stream, Reason.NO_ERROR))
 
-    def _send_frame(self, stream: Stream) -> bool:
-        """Send one frame of data; False where a window is closed."""
-        if not stream.unsent:
-            return True
-        room = min(self._window.bytes, stream.window.bytes, self._max_payload)
-        if room <= 0:
-            return False
-        data = stream.unsent.popleft()
-        if len(data) > room:
-            stream.unsent.appendleft(data[room:])
-            data = data[:room]
-        self._window.bytes -= len(data)
-        stream.window.bytes -= len(data)
-        self._out.append(frames.frame(frames.DATA, 0, stream.id, data))
-        return True
+    def used(self, stream: int, count: int) -> None:
+        """Say that *count* bytes of a streamed request were dealt with, so that more may come."""
+        found = self._inbound.get(stream)
+        if found is not None and (grant := found.used(count)):
+            self._out.append(frames.window_update(stream, grant))
 
-    def _end(self, stream: Stream) -> None:
-        self._send_headers(stream.id, stream.end, frames.END_STREAM)
-        if stream.is_open:  # the peer need not send the rest
-            self._out.append(frames.reset(stream.id, Reason.NO_ERROR))
-        del self._streams[stream.id]
-        self._nuisances = max(0, self._nuisances - 1)
-
-    def _send_headers(self, stream: int, block: bytes, flags: int) -> None:
-        kind = frames.HEADERS
-        while len(block) > self._max_payload:
-            self._out.append(frames.frame(kind, flags, stream, block[: self._max_payload]))
-            block, kind, flags = block[self._max_payload :], frames.CONTINUATION, 0
-        self._out.append(frames.frame(kind, flags | frames.END_HEADERS, stream, block))
+    def cut(self, stream: int, reason: Reason) -> list[Event]:
+        """End a stream without an answer; what follows from it."""
+        events: list[Event] = []
+        if stream in self._live:
+            self._reset(stream, reason, events)
+        return events
 
     def drain(self) -> None:
         """Take no new streams; those that are open are answered."""
@@ -479,7 +427,16 @@ class Connection:
     @property
     def is_idle(self) -> bool:
         """Whether no request waits for an answer."""
-        return not self._streams
+        return not self._live
+
+    @property
+    def stalled(self) -> Set[int]:
+        """The streams that can't go on without their peer; 0 where that holds for all of them."""
+        waiting = {stream for stream, found in self._inbound.items() if not found.is_streamed}
+        waiting |= self._outbound.blocked
+        if self._buffer or self._block or not self._has_settings:
+            waiting.add(_INCOMPLETE)
+        return waiting
 
     def output(self) -> bytes:
         """What is to be written to the peer now."""

@@ -1,4 +1,4 @@
-"""Flow control (RFC 9113, section 5.2): how many bytes may still go each way."""
+"""Flow control (RFC 9113, section 5.2): how many bytes the peer may still send."""
 
 from __future__ import annotations
 
@@ -6,20 +6,6 @@ from typing import Final
 
 MAX_WINDOW: Final = 2**31 - 1
 INITIAL_WINDOW: Final = 65_535
-
-
-class SendWindow:
-    """What the peer lets us send; a change of its settings can make it negative."""
-
-    __slots__ = ("bytes",)
-
-    def __init__(self, size: int) -> None:
-        self.bytes = size
-
-    def widen(self, increment: int) -> bool:
-        """Add what the peer grants; False where the window would be larger than may be."""
-        self.bytes += increment
-        return self.bytes <= MAX_WINDOW
 
 
 class ReceiveWindow:

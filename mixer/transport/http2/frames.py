@@ -5,7 +5,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from enum import IntEnum
-from typing import Final
+from typing import Final, TypeAlias
+
+Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
+"""Names and values, in order."""
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 HEAD_BYTES: Final = 9
@@ -29,7 +32,9 @@ END_HEADERS: Final = 0x4
 PADDED: Final = 0x8
 HAS_PRIORITY: Final = 0x20
 
-_HEAD = struct.Struct(">HBBBI")
+_HEAD = struct.Struct(">IBI")
+"""Length and kind as one number, flags, stream."""
+
 _SETTING = struct.Struct(">HI")
 _U32 = struct.Struct(">I")
 _TWO_U32 = struct.Struct(">II")
@@ -81,16 +86,29 @@ class StreamFault(Exception):
         self.reason = reason
 
 
+class Block:
+    """The headers or trailers of an answer as bytes, with the beginning of the frame they fill."""
+
+    __slots__ = ("block", "ends", "opens")
+
+    def __init__(self, block: bytes) -> None:
+        """Raises ValueError where *block* does not fit into one frame."""
+        if len(block) > MAX_PAYLOAD:
+            raise ValueError(f"{len(block)} bytes of headers do not fit into a frame")
+        self.block = block
+        self.opens = frame(HEADERS, END_HEADERS, 0, block)[: HEAD_BYTES - 4]
+        """All that comes before the number of the stream, where a body follows."""
+        self.ends = frame(HEADERS, END_HEADERS | END_STREAM, 0, block)[: HEAD_BYTES - 4]
+        """The same where nothing follows."""
+
+
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
     """One frame; its payload has at most MAX_PAYLOAD bytes."""
-    length = len(payload)
-    return _HEAD.pack(length >> 8, length & 0xFF, kind, flags, stream) + payload
+    return _HEAD.pack(len(payload) << 8 | kind, flags, stream) + payload
 
 
-def head(data: bytes, at: int) -> tuple[int, int, int, int]:
-    """Length, kind, flags and stream of the frame whose head begins *at* a place of *data*."""
-    high, low, kind, flags, stream = _HEAD.unpack_from(data, at)
-    return high << 8 | low, kind, flags, stream & 0x7FFF_FFFF
+read_head = _HEAD.unpack_from
+"""Of a frame's head in some bytes, at a place: length << 8 | kind, flags, stream."""
 
 
 def settings(values: Iterable[tuple[Setting, int]]) -> bytes:

@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from mixer.transport.http2.compression import Headers
-from mixer.transport.http2.frames import Reason, StreamFault
+from mixer.transport.http2.frames import Headers, Reason, StreamFault
 
 _PSEUDO: Final = frozenset([b":method", b":scheme", b":path", b":authority"])
 _REQUIRED: Final = (b":method", b":scheme", b":path")

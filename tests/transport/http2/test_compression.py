@@ -35,9 +35,22 @@ def test_what_is_written_another_decoder_reads(headers: list[tuple[bytes, bytes]
     assert [(name, value) for name, value in found] == headers
 
 
-def test_an_equal_block_gives_the_same_headers_while_the_table_stays() -> None:
+ASKED = encode(((b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/")))
+
+
+def test_an_equal_block_gives_the_same_request_while_the_table_stays() -> None:
     ours = Decoder(LARGE)
-    assert ours.decode(b"\x82") is ours.decode(b"\x82")
+    known = ours.read(ASKED)
+    assert ours.read(ASKED) is known
+    assert ours.remembered == {ASKED: known}
+
+
+def test_a_block_that_fills_the_table_is_not_remembered_and_ends_what_was() -> None:
+    ours = Decoder(LARGE)
+    ours.read(ASKED)
+    filling = ASKED + b"\x40\x01a\x01b"
+    assert ours.read(filling).headers == {b"a": b"b"}
+    assert ours.remembered == {}
 
 
 @settings(max_examples=500)
