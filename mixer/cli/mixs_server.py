@@ -58,6 +58,12 @@ FLAGS: tuple[Flag, ...] = (
     Flag("profile", True, "profiling pages", truth, idle="there are none; use py-spy"),
     Flag("useAdapterCRDs", True, "read a kind for each adapter", truth, idle="always read"),
     Flag("useTemplateCRDs", True, "read a kind for each template", truth, idle="always read"),
+    Flag(
+        "transport",
+        "native",
+        "native or grpcio: who speaks HTTP/2; grpcio costs ten times the CPU",
+        one_of("native", "grpcio"),
+    ),
     Flag("serverCertFile", "", "certificate chain of the gRPC API in PEM; turns on TLS"),
     Flag("serverKeyFile", "", "its private key"),
     Flag("clientCAFile", "", "certificate authority of clients; turns on mutual TLS"),
@@ -114,7 +120,7 @@ def _settings(arguments: argparse.Namespace, environment: Mapping[str, str], ada
     from mixer.server import app, loadshedding
     from mixer.server.probes import Probe
     from mixer.telemetry import logs
-    from mixer.transport.grpcio import Limits
+    from mixer.transport.calls import Limits
 
     if not arguments.configStoreURL:
         raise StartError("no configuration: say where it is with --configStoreURL=fs:///PATH")
@@ -143,6 +149,7 @@ def _settings(arguments: argparse.Namespace, environment: Mapping[str, str], ada
         monitoring_port=arguments.monitoringPort,
         drain=arguments.drainTimeout,
         tls=_tls(arguments),
+        transport=arguments.transport,
         limits=Limits(arguments.maxMessageSize, arguments.maxConcurrentStreams),
         options=Options(
             default_namespace=arguments.configDefaultNamespace,

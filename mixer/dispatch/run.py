@@ -34,10 +34,8 @@ async def run(pending: Sequence[Pending]) -> list[Any]:
             waiting.append(_awaited(call, arguments, results, at))
         else:
             results[at] = _inline(call, arguments)
-    if len(waiting) == 1:
-        await waiting[0]
-    elif waiting:
-        await asyncio.gather(*waiting)
+    if waiting:
+        await asyncio.gather(*waiting)  # one alone as well: a timeout needs a task of its own
     return results
 
 

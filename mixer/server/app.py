@@ -12,6 +12,7 @@ import signal
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from time import monotonic
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from structlog.typing import FilteringBoundLogger
 
@@ -26,10 +27,16 @@ from mixer.server.monitoring import Monitoring, Views
 from mixer.server.probes import Probe
 from mixer.telemetry.logs import LogOptions, Logs
 from mixer.telemetry.metrics import Metrics
-from mixer.transport.grpcio import GrpcioServer, Limits
+from mixer.transport.calls import Limits
 from mixer.transport.listener import Tls
+from mixer.transport.native import NativeServer
+
+if TYPE_CHECKING:
+    from mixer.transport.grpcio import GrpcioServer
 
 EXIT_AT_ONCE = 130
+
+Transport: TypeAlias = Literal["native", "grpcio"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,7 @@ class Settings:
     """Seconds that calls in flight have to end when the server stops."""
 
     tls: Tls | None = None
+    transport: Transport = "native"
     limits: Limits = field(default_factory=Limits)
     options: Options = field(default_factory=Options)
     shedding: SheddingOptions = field(default_factory=SheddingOptions)
@@ -78,7 +86,8 @@ class _Server:
         )
         shedder = Shedder(settings.shedding, monotonic())
         service = MixerService(self._runtime, shedder, self._metrics, logs.scope("loadshedding"))
-        self._grpc = GrpcioServer(service.methods, POOL, logs.scope("api"), settings.limits)
+        make = _transport(settings.transport)
+        self._grpc = make(service.methods, POOL, logs.scope("api"), settings.limits)
 
     async def run(self) -> None:
         for note in self._settings.notes:
@@ -156,3 +165,11 @@ class _Server:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, caught)
+
+
+def _transport(name: Transport) -> type[NativeServer | GrpcioServer]:
+    if name == "native":
+        return NativeServer
+    from mixer.transport.grpcio import GrpcioServer  # takes a tenth of a second to import
+
+    return GrpcioServer

@@ -15,6 +15,7 @@ from mixer.errors import Code, RpcError
 from mixer.runtime import Runtime, Snapshot
 from mixer.server.loadshedding import OVERLOADED, Mode, Shedder
 from mixer.telemetry.metrics import Metrics, RpcMeter
+from mixer.transport.calls import Handler
 from mixer.wire import decode, encode
 
 SERVICE = "istio.mixer.v1.Mixer"
@@ -34,7 +35,7 @@ class MixerService:
         self._report = metrics.rpc(f"{SERVICE}/Report")
 
     @property
-    def methods(self) -> dict[str, Callable[[bytes], Awaitable[bytes]]]:
+    def methods(self) -> dict[str, Handler]:
         """The handlers by full method name."""
         return {f"{SERVICE}/Check": self.check, f"{SERVICE}/Report": self.report}
 

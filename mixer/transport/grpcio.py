@@ -6,9 +6,8 @@ Law: whatever a handler does, the caller gets an answer or a status, and the ser
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -21,27 +20,11 @@ from grpc_reflection.v1alpha import reflection
 from structlog.typing import FilteringBoundLogger
 
 from mixer.errors import RpcError, StartError
-from mixer.transport.listener import Tls, cant_listen, credentials, target
-
-Handler: TypeAlias = Callable[[bytes], Awaitable[bytes]]
-"""Answers a request; raises RpcError for a status."""
-
-MAX_STATUS_BYTES = 4096
-"""A longer status message could not pass: HTTP/2 peers take 8 KiB of headers, and no more."""
-
-_ESCAPED = 3
-"""Bytes that gRPC makes of one byte it can't send as it is."""
+from mixer.transport.calls import DEFECT, INTERNAL, Handler, Limits, fitting
+from mixer.transport.listener import Tls, cant_listen, read, target
 
 _STANDARD = (health.SERVICE_NAME, reflection.SERVICE_NAME)
 _STATUS = {status.value[0]: status for status in grpc.StatusCode}
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one caller may ask of the server."""
-
-    max_message_bytes: int = 1 << 20
-    max_concurrent_streams: int = 1024
 
 
 class GrpcioServer:
@@ -92,8 +75,8 @@ class GrpcioServer:
             except RpcError as error:
                 await context.abort(_STATUS[error.code], fitting(error.message))
             except Exception:
-                self._log.exception("a call failed for a reason that is a defect of the mixer")
-                await context.abort(grpc.StatusCode.INTERNAL, "internal error of the mixer")
+                self._log.exception(DEFECT)
+                await context.abort(grpc.StatusCode.INTERNAL, INTERNAL)
             raise AssertionError("abort raises")
 
         return guarded
@@ -110,7 +93,7 @@ class GrpcioServer:
             if tls is None:
                 port = self._server.add_insecure_port(place)
             else:
-                port = self._server.add_secure_port(place, credentials(tls))
+                port = self._server.add_secure_port(place, _credentials(tls))
         except (RuntimeError, ValueError) as error:
             raise StartError(cant_listen(address, error, "--address")) from None
         return address if place.startswith("unix:") else f"{place.rpartition(':')[0]}:{port}"
@@ -134,22 +117,6 @@ class GrpcioServer:
             await self._server.stop(seconds)
 
 
-def fitting(message: str) -> str:
-    """As much of a status *message* as fits into the headers of an answer, and how much was cut."""
-    if len(message.encode()) * _ESCAPED <= MAX_STATUS_BYTES:
-        return message
-    room = MAX_STATUS_BYTES
-    for at, character in enumerate(message):
-        room -= (
-            1
-            if " " <= character <= "~" and character != "%"
-            else _ESCAPED * len(character.encode())
-        )
-        if room < 0:
-            return f"{message[:at]}... ({len(message) - at} more characters)"
-    return message
-
-
 def _reflect(services: Sequence[str], pool: DescriptorPool, server: grpc.aio.Server) -> None:
     """Tell curious clients what is served; our own descriptors are in a pool of their own."""
     joined = DescriptorPool()
@@ -170,3 +137,8 @@ def _copy(file: FileDescriptor, into: DescriptorPool, copied: set[str]) -> None:
     own = FileDescriptorProto()
     file.CopyToProto(own)
     into.Add(own)
+
+
+def _credentials(tls: Tls) -> grpc.ServerCredentials:
+    key, certificate, roots = read(tls)
+    return grpc.ssl_server_credentials([(key, certificate)], roots, roots is not None)

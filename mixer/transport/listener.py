@@ -7,12 +7,12 @@ import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-
-import grpc
+from typing import Any
 
 from mixer.errors import StartError
 
 UNIX = "unix://"
+BACKLOG = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +49,45 @@ def cant_listen(address: str, error: Exception, flag: str) -> str:
     return f"can't listen on {address}: {why}; {advice}choose another with {flag}"
 
 
-def credentials(tls: Tls) -> grpc.ServerCredentials:
-    """Read the files of *tls*. Raises StartError where they can't be read or don't fit."""
+def listening(address: str) -> socket.socket:
+    """A socket that listens on an address. Raises StartError where it can't be had."""
+    path = address.removeprefix(UNIX)
     try:
-        pair = (tls.key.read_bytes(), tls.certificate.read_bytes())
+        if path != address:
+            _try_path(Path(path))
+            found = socket.socket(socket.AF_UNIX)
+            found.bind(path)
+        else:
+            family, kind, protocol, _, bound = _resolved(address)
+            found = socket.socket(family, kind, protocol)
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            found.bind(bound)
+        found.listen(BACKLOG)
+    except OSError as error:
+        raise StartError(cant_listen(address, error, "--address")) from None
+    return found
+
+
+def server_context(tls: Tls) -> ssl.SSLContext:
+    """TLS for HTTP/2. Raises StartError where the files of *tls* can't be read or don't fit."""
+    read(tls)
+    context = _context(tls)
+    context.set_alpn_protocols(["h2"])
+    if tls.client_ca:
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def read(tls: Tls) -> tuple[bytes, bytes, bytes | None]:
+    """Key, certificate and client CA. Raises StartError where they can't be read or don't fit."""
+    try:
+        key, certificate = tls.key.read_bytes(), tls.certificate.read_bytes()
         roots = tls.client_ca.read_bytes() if tls.client_ca else None
     except OSError as error:
         raise StartError(f"can't read {error.filename}: {error.strerror}") from None
-    _try_files(tls)
-    return grpc.ssl_server_credentials([pair], roots, require_client_auth=roots is not None)
+    _context(tls)
+    return key, certificate, roots
 
 
 # grpcio says little about what it can't bind or load, and much of it to stderr; so everything is
@@ -73,19 +103,24 @@ def _try_path(path: Path) -> None:
 
 
 def _try_port(address: str) -> str:
-    host, colon, port = address.removeprefix("tcp://").rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
-        raise StartError(f"{address!r} is not of the form tcp://HOST:PORT or unix:///PATH")
-    host = host or "0.0.0.0"
-    found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
-    family, kind, protocol, _, bound = found[0]
+    family, kind, protocol, _, bound = _resolved(address)
     with socket.socket(family, kind, protocol) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         trial.bind(bound)
-    return f"{host}:{port}"
+    place = address.removeprefix("tcp://")
+    return f"0.0.0.0{place}" if place.startswith(":") else place
 
 
-def _try_files(tls: Tls) -> None:
+def _resolved(address: str) -> Any:
+    """What getaddrinfo says first of ``tcp://HOST:PORT``; without a host, all of this machine."""
+    host, colon, port = address.removeprefix("tcp://").rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise StartError(f"{address!r} is not of the form tcp://HOST:PORT or unix:///PATH")
+    host = host.strip("[]") or "0.0.0.0"
+    return socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0]
+
+
+def _context(tls: Tls) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         # An empty passphrase, as nobody is there to be asked for one.
@@ -102,6 +137,7 @@ def _try_files(tls: Tls) -> None:
             raise StartError(
                 f"{tls.client_ca} is not a certificate in PEM: {_reason(error)}"
             ) from None
+    return context
 
 
 def _reason(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""The grpcio transport: whatever handlers and callers do, there is an answer or a status."""
+"""Both transports: whatever handlers and callers do, there is an answer or a status."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 import grpc.aio
@@ -17,18 +17,30 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from mixer._pb.pool import POOL
 from mixer.errors import Code, RpcError, StartError
-from mixer.transport.grpcio import MAX_STATUS_BYTES, GrpcioServer, Handler, Limits, fitting
+from mixer.transport.calls import MAX_STATUS_BYTES, Handler, Limits, fitting
+from mixer.transport.grpcio import GrpcioServer
 from mixer.transport.listener import Tls
+from mixer.transport.native import NativeServer
 
 CHECK = "istio.mixer.v1.Mixer/Check"
 LOG: Any = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(50))
 
 
+Transport: TypeAlias = type[GrpcioServer | NativeServer]
+
+
+@pytest.fixture(params=[GrpcioServer, NativeServer], ids=["grpcio", "native"])
+def transport(request: pytest.FixtureRequest) -> Transport:
+    """Who speaks HTTP/2."""
+    found: Transport = request.param
+    return found
+
+
 @asynccontextmanager
 async def serving(
-    handler: Handler, limits: Limits | None = None, log: Any = LOG
-) -> AsyncIterator[tuple[GrpcioServer, grpc.aio.Channel]]:
-    server = GrpcioServer({CHECK: handler}, POOL, log, limits)
+    transport: Transport, handler: Handler, limits: Limits | None = None, log: Any = LOG
+) -> AsyncIterator[tuple[GrpcioServer | NativeServer, grpc.aio.Channel]]:
+    server = transport({CHECK: handler}, POOL, log, limits)
     address = server.bind("tcp://127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(address) as channel:
@@ -46,22 +58,22 @@ async def echo(raw: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("code", [code for code in Code if code], ids=lambda code: code.name)
-async def test_a_status_reaches_the_caller(code: Code) -> None:
+async def test_a_status_reaches_the_caller(transport: Transport, code: Code) -> None:
     async def refuse(raw: bytes) -> bytes:
         raise RpcError(code, "1 error occurred:\n\t* größer als 100%\n\n")
 
-    async with serving(refuse) as (_, channel):
+    async with serving(transport, refuse) as (_, channel):
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await call(channel)
     assert refused.value.code().name == code.name
     assert refused.value.details() == "1 error occurred:\n\t* größer als 100%\n\n"
 
 
-async def test_a_status_with_a_long_message_reaches_the_caller_too() -> None:
+async def test_a_status_with_a_long_message_reaches_the_caller_too(transport: Transport) -> None:
     async def refuse(raw: bytes) -> bytes:
         raise RpcError(Code.UNKNOWN, "ärger " * 100_000)
 
-    async with serving(refuse) as (_, channel):
+    async with serving(transport, refuse) as (_, channel):
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await call(channel)
     assert refused.value.code() is grpc.StatusCode.UNKNOWN
@@ -86,7 +98,7 @@ def test_a_message_is_cut_where_its_escaped_form_is_full(message: str, kept: int
     assert fitting(message) == expected
 
 
-async def test_a_defect_is_internal_and_logged_and_the_server_lives() -> None:
+async def test_a_defect_is_internal_and_logged_and_the_server_lives(transport: Transport) -> None:
     events: list[Any] = []
 
     async def once(raw: bytes) -> bytes:
@@ -101,7 +113,7 @@ async def test_a_defect_is_internal_and_logged_and_the_server_lives() -> None:
     log = structlog.wrap_logger(
         None, processors=[note], wrapper_class=structlog.make_filtering_bound_logger(0)
     )
-    async with serving(once, log=log) as (_, channel):
+    async with serving(transport, once, log=log) as (_, channel):
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await call(channel, b"x")
         assert await call(channel) == b"fine"
@@ -110,8 +122,10 @@ async def test_a_defect_is_internal_and_logged_and_the_server_lives() -> None:
     assert [(method, shown) for method, _, shown in events] == [("error", True)]
 
 
-async def test_a_message_at_the_limit_passes_and_a_longer_one_does_not() -> None:
-    async with serving(echo, Limits(max_message_bytes=1000)) as (_, channel):
+async def test_a_message_at_the_limit_passes_and_a_longer_one_does_not(
+    transport: Transport,
+) -> None:
+    async with serving(transport, echo, Limits(max_message_bytes=1000)) as (_, channel):
         assert len(await call(channel, bytes(1000))) == 1000
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await call(channel, bytes(1001))
@@ -119,7 +133,7 @@ async def test_a_message_at_the_limit_passes_and_a_longer_one_does_not() -> None
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-async def test_a_connection_has_no_more_calls_at_once_than_it_may() -> None:
+async def test_a_connection_has_no_more_calls_at_once_than_it_may(transport: Transport) -> None:
     inside: list[bytes] = []
     entered, release = asyncio.Event(), asyncio.Event()
 
@@ -129,7 +143,7 @@ async def test_a_connection_has_no_more_calls_at_once_than_it_may() -> None:
         await release.wait()
         return raw
 
-    async with serving(hold, Limits(max_concurrent_streams=1)) as (_, channel):
+    async with serving(transport, hold, Limits(max_concurrent_streams=1)) as (_, channel):
         calls = [asyncio.create_task(call(channel, word)) for word in (b"a", b"b")]
         await entered.wait()
         health = health_pb2_grpc.HealthStub(channel)
@@ -141,7 +155,9 @@ async def test_a_connection_has_no_more_calls_at_once_than_it_may() -> None:
         assert await asyncio.gather(*calls) == [b"a", b"b"]
 
 
-async def test_a_drain_finishes_calls_in_flight_and_tells_those_who_watch() -> None:
+async def test_a_drain_finishes_calls_in_flight_and_tells_those_who_watch(
+    transport: Transport,
+) -> None:
     entered, release = asyncio.Event(), asyncio.Event()
 
     async def hold(raw: bytes) -> bytes:
@@ -149,7 +165,7 @@ async def test_a_drain_finishes_calls_in_flight_and_tells_those_who_watch() -> N
         await release.wait()
         return b"finished"
 
-    async with serving(hold) as (server, channel):
+    async with serving(transport, hold) as (server, channel):
         health = health_pb2_grpc.HealthStub(channel)
         watching = health.Watch(health_pb2.HealthCheckRequest())
         assert (await watching.read()).status == health_pb2.HealthCheckResponse.SERVING
@@ -164,7 +180,7 @@ async def test_a_drain_finishes_calls_in_flight_and_tells_those_who_watch() -> N
         await draining
 
 
-async def test_a_drain_cuts_off_what_takes_longer() -> None:
+async def test_a_drain_cuts_off_what_takes_longer(transport: Transport) -> None:
     entered, cancelled = asyncio.Event(), asyncio.Event()
 
     async def hang(raw: bytes) -> bytes:
@@ -175,7 +191,7 @@ async def test_a_drain_cuts_off_what_takes_longer() -> None:
             cancelled.set()
         return b""
 
-    async with serving(hang) as (server, channel):
+    async with serving(transport, hang) as (server, channel):
         held = asyncio.create_task(call(channel))
         await entered.wait()
         await server.drain(0.05)
@@ -184,8 +200,8 @@ async def test_a_drain_cuts_off_what_takes_longer() -> None:
             await held
 
 
-async def test_draining_what_never_started_returns() -> None:
-    await GrpcioServer({CHECK: echo}, POOL, LOG).drain(10)
+async def test_draining_what_never_started_returns(transport: Transport) -> None:
+    await transport({CHECK: echo}, POOL, LOG).drain(10)
 
 
 @pytest.mark.parametrize(
@@ -198,25 +214,25 @@ async def test_draining_what_never_started_returns() -> None:
     ],
 )
 async def test_an_address_that_can_not_be_had_is_one_line(
-    address: str, part: str, capfd: pytest.CaptureFixture[str]
+    transport: Transport, address: str, part: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(StartError, match=part) as refused:
-        GrpcioServer({CHECK: echo}, POOL, LOG).bind(address)
+        transport({CHECK: echo}, POOL, LOG).bind(address)
     assert address in str(refused.value)
     assert "\n" not in str(refused.value)
     assert capfd.readouterr().err == ""
 
 
-async def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
+async def test_a_file_that_is_no_socket_is_left_alone(transport: Transport, tmp_path: Path) -> None:
     file = tmp_path / "precious"
     file.write_text("data")
     with pytest.raises(StartError, match="in use"):
-        GrpcioServer({CHECK: echo}, POOL, LOG).bind(f"unix://{file}")
+        transport({CHECK: echo}, POOL, LOG).bind(f"unix://{file}")
     assert file.read_text() == "data"
 
 
 async def test_files_that_are_no_certificates_are_named_in_one_line(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    transport: Transport, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     authority = trustme.CA()
     issued, other = authority.issue_cert("localhost"), authority.issue_cert("localhost")
@@ -233,6 +249,6 @@ async def test_files_that_are_no_certificates_are_named_in_one_line(
         (Tls(certificate, tmp_path / "absent"), "absent"),
     ):
         with pytest.raises(StartError, match=name) as refused:
-            GrpcioServer({CHECK: echo}, POOL, LOG).bind("tcp://127.0.0.1:0", tls)
+            transport({CHECK: echo}, POOL, LOG).bind("tcp://127.0.0.1:0", tls)
         assert "\n" not in str(refused.value)
     assert capfd.readouterr().err == ""

@@ -7,7 +7,7 @@ is an event, a RST_STREAM, or a GOAWAY after which nothing more is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from mixer.transport.http2 import frames
@@ -19,8 +19,8 @@ from mixer.transport.http2.outbound import Outbound
 from mixer.transport.http2.requests import Request, trailers
 
 _MAX_BLOCK_PARTS = 64
-_INCOMPLETE = 0
-"""Stands for the connection among streams that wait for their peer."""
+_GOING_AWAY = b"going it"
+"""What a ping says to find out that the peer has read all before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,7 @@ class Connection:
         self._window = ReceiveWindow(limits.connection_window)
         self._nuisances = 0
         self._draining = False
+        self._refusing = False
         self.closed = False
         """Whether the connection is to be closed when the output is written."""
 
@@ -158,7 +159,7 @@ class Connection:
     @property
     def _is_at_ease(self) -> bool:
         """Whether requests may come, and nothing is unfinished."""
-        return self._has_settings and self._block is None and not self._draining
+        return self._has_settings and self._block is None and not self._refusing
 
     def _use(self, count: int) -> None:
         """Count bytes of bodies, and grant as many again; they are limited by stream."""
@@ -281,7 +282,7 @@ class Connection:
         self._complete(stream, found, events)
 
     def _open(self, stream: int, request: Request, ends: bool, events: list[Event]) -> None:
-        if self._draining:
+        if self._refusing:
             raise StreamFault(Reason.REFUSED_STREAM, "the server is going away")
         if len(self._live) >= self._limits.concurrent_streams:
             raise StreamFault(Reason.REFUSED_STREAM, "too many streams at once")
@@ -335,6 +336,8 @@ class Connection:
         if not flags & frames.ACK:
             self._annoy()
             self._out.append(frames.frame(frames.PING, frames.ACK, 0, payload))
+        elif self._draining and payload == _GOING_AWAY:
+            self._refuse()
 
     def _rst_stream(self, stream: int, payload: bytes, events: list[Event]) -> None:
         self._check_opened(stream)
@@ -419,10 +422,28 @@ class Connection:
         return events
 
     def drain(self) -> None:
-        """Take no new streams; those that are open are answered."""
-        if not self._draining and not self.closed:
+        """
+        Ask for no new streams; those the peer sent before it heard of that are answered.
+
+        That it has heard it says by answering a ping (RFC 9113, section 6.8). A second time, don't
+        wait for that: refuse what comes.
+        """
+        if self._draining:
+            self._refuse()
+        elif not self.closed:
             self._draining = True
+            self._out.append(frames.go_away(MAX_WINDOW, Reason.NO_ERROR))
+            self._out.append(frames.frame(frames.PING, 0, 0, _GOING_AWAY))
+
+    def _refuse(self) -> None:
+        if not self._refusing and not self.closed:
+            self._refusing = True
             self._out.append(frames.go_away(self._last, Reason.NO_ERROR))
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether all is answered, and nothing more will be."""
+        return self._refusing and not self._live
 
     @property
     def is_idle(self) -> bool:
@@ -430,12 +451,18 @@ class Connection:
         return not self._live
 
     @property
-    def stalled(self) -> Set[int]:
-        """The streams that can't go on without their peer; 0 where that holds for all of them."""
-        waiting = {stream for stream, found in self._inbound.items() if not found.is_streamed}
-        waiting |= self._outbound.blocked
-        if self._buffer or self._block or not self._has_settings:
-            waiting.add(_INCOMPLETE)
+    def stalled(self) -> set[Hashable]:
+        """
+        What can't go on without the peer: the numbers of streams, and anything else for all.
+
+        Two that are equal at different times are the same thing, still waiting.
+        """
+        waiting: set[Hashable] = set(self._outbound.blocked)
+        waiting |= {stream for stream, found in self._inbound.items() if not found.is_streamed}
+        if self._buffer or not self._has_settings:
+            waiting.add(self._buffer[: frames.HEAD_BYTES])
+        if self._block:
+            waiting.add(f"the headers of stream {self._block[0]}")
         return waiting
 
     def output(self) -> bytes:

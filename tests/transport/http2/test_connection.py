@@ -161,16 +161,29 @@ def test_a_ping_is_answered() -> None:
     assert any(isinstance(event, h2.events.PingAckReceived) for event in peer.seen)
 
 
-def test_draining_answers_what_is_open_and_refuses_the_rest() -> None:
+def test_a_drain_takes_what_was_sent_before_the_peer_heard_of_it_and_refuses_the_rest() -> None:
     peer = Peer()
     stream = peer.ask(b"x")
     peer.ours.drain()
-    late = peer.ours.receive(frame(frames.HEADERS, 0x5, stream + 2, BLOCK))
-    assert late == []
-    peer.ours.respond(stream, HEAD, b"y", END)
-    out = peer.ours.output()
-    assert frames.reset(stream + 2, Reason.REFUSED_STREAM) in out
-    assert b"y" in out
+    before = peer.ours.receive(frame(frames.HEADERS, 0x5, stream + 2, BLOCK))
+    assert [event.stream for event in before] == [stream + 2]
+    asked = peer.ours.output()
+    ping = asked[asked.rindex(frame(frames.PING, 0, 0, bytes(8))[:9]) :]
+    assert peer.ours.receive(frame(frames.PING, frames.ACK, 0, ping[9:])) == []
+    assert frames.go_away(stream + 2, Reason.NO_ERROR) in peer.ours.output()
+    assert peer.ours.receive(frame(frames.HEADERS, 0x5, stream + 4, BLOCK)) == []
+    assert frames.reset(stream + 4, Reason.REFUSED_STREAM) in peer.ours.output()
+    for open_stream in (stream, stream + 2):
+        assert not peer.ours.is_drained
+        peer.ours.respond(open_stream, HEAD, b"y", END)
+    assert peer.ours.is_drained
+
+
+def test_a_second_drain_does_not_wait_for_the_peer() -> None:
+    peer = Peer()
+    peer.ours.drain()
+    peer.ours.drain()
+    assert peer.ours.is_drained
 
 
 @settings(max_examples=100, deadline=None)

@@ -1,0 +1,137 @@
+"""
+What gRPC puts around a call in HTTP/2: who is called, for how long, messages, a status.
+
+Facts are those of gRPC's own description of its protocol over HTTP/2.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+from mixer.errors import Code, RpcError
+from mixer.transport.calls import fitting
+from mixer.transport.http2.compression import encode
+from mixer.transport.http2.frames import Block, Headers
+from mixer.transport.http2.requests import Request
+
+PREFIX_BYTES: Final = 5
+_COMPRESSED: Final = 1
+_CONTENT_TYPE: Final = re.compile(rb"application/grpc(?:[+;].*)?")
+_TIMEOUT: Final = re.compile(rb"(\d{1,8})([HMSmun])")
+_SECONDS: Final = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
+_SAFE: Final = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
+_ENCODINGS: Final = b"identity,gzip"
+_GZIP_WINDOW: Final = 31
+_ANSWER: Headers = ((b":status", b"200"), (b"content-type", b"application/grpc"))
+
+HEAD: Final = Block(encode(_ANSWER))
+"""What every answer with a body begins with."""
+
+OK: Final = Block(encode(((b"grpc-status", b"0"),)))
+"""What ends one that went well."""
+
+
+class NoCall(Exception):
+    """A request that is none of gRPC; *answer* is what it gets, without a body."""
+
+    def __init__(self, status: bytes, *more: tuple[bytes, bytes]) -> None:
+        super().__init__(status.decode())
+        self.answer = Block(encode(((b":status", status), *more)))
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What the headers of a request say."""
+
+    method: str
+    """``package.Service/Method``"""
+
+    timeout: float | None
+    """Seconds."""
+
+    encoding: bytes
+
+
+def read_call(request: Request) -> Call:
+    """Read the headers of a *request*. Raises `NoCall`, and RpcError where gRPC's own are wrong."""
+    if request.method != b"POST":
+        raise NoCall(b"405", (b"allow", b"POST"))
+    if not _CONTENT_TYPE.fullmatch(request.headers.get(b"content-type", b"")):
+        raise NoCall(b"415", (b"accept-post", b"application/grpc"))
+    timeout = None
+    if (said := request.headers.get(b"grpc-timeout")) is not None:
+        parts = _TIMEOUT.fullmatch(said)
+        if parts is None:
+            raise RpcError(Code.INTERNAL, f"malformed grpc-timeout {said.decode('latin-1')!r}")
+        timeout = int(parts[1]) * _SECONDS[parts[2]]
+    path = request.path.decode("utf-8", "replace").removeprefix("/")
+    return Call(path, timeout, request.headers.get(b"grpc-encoding", b"identity"))
+
+
+def framed(message: bytes) -> bytes:
+    """A *message* as it is sent, uncompressed."""
+    return b"\0" + len(message).to_bytes(4, "big") + message
+
+
+def only_message(body: bytes, encoding: bytes, limit: int) -> bytes:
+    """The one message of a request's whole *body*. Raises RpcError."""
+    if len(body) < PREFIX_BYTES:
+        raise RpcError(Code.INTERNAL, "the request has no message")
+    length = message_length(body, limit)
+    if length != len(body) - PREFIX_BYTES:
+        raise RpcError(Code.INTERNAL, "the request is not one whole message")
+    return opened(body, encoding, limit)
+
+
+def message_length(prefix: bytes, limit: int) -> int:
+    """The bytes of the message that has this *prefix*, without it. Raises RpcError."""
+    length = int.from_bytes(prefix[1:PREFIX_BYTES], "big")
+    if length > limit:
+        raise too_large(limit)
+    return length
+
+
+def opened(framed: bytes, encoding: bytes, limit: int) -> bytes:
+    """The message in its frame, unpacked. Raises RpcError."""
+    message = framed[PREFIX_BYTES:]
+    if framed[0] == 0:
+        return message
+    if framed[0] != _COMPRESSED or encoding == b"identity":
+        raise RpcError(Code.INTERNAL, "a message that is compressed without an encoding")
+    if encoding != b"gzip":
+        raise RpcError(
+            Code.UNIMPLEMENTED,
+            f"messages in {encoding.decode('latin-1')!r} can't be read here; send gzip or identity",
+        )
+    unpacker = zlib.decompressobj(_GZIP_WINDOW)
+    try:
+        message = unpacker.decompress(message, limit + 1)
+    except zlib.error as error:
+        raise RpcError(Code.INTERNAL, f"a message is not what gzip makes: {error}") from None
+    if len(message) > limit:
+        raise too_large(limit)
+    if not unpacker.eof or unpacker.unused_data:
+        raise RpcError(Code.INTERNAL, "a message is not what gzip makes: it is cut or goes on")
+    return message
+
+
+def too_large(limit: int) -> RpcError:
+    """The answer to a message of more than *limit* bytes."""
+    return RpcError(
+        Code.RESOURCE_EXHAUSTED, f"the message is larger than {limit} bytes, the most taken here"
+    )
+
+
+def status(error: RpcError, alone: bool) -> Block:
+    """The trailers that say *error*, and *alone* with the headers before them."""
+    trailers = [(b"grpc-status", str(int(error.code)).encode())]
+    if error.message:
+        text = quote(fitting(error.message), safe=_SAFE)
+        trailers.append((b"grpc-message", text.strip(" ").encode()))
+    if error.code is Code.UNIMPLEMENTED:
+        trailers.append((b"grpc-accept-encoding", _ENCODINGS))
+    return Block(encode((*_ANSWER, *trailers) if alone else tuple(trailers)))

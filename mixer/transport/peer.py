@@ -1,0 +1,373 @@
+"""
+One connection of the native transport: its calls from the first byte to the last.
+
+Law: whatever a handler does, the caller gets an answer or a status, and the server lives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import types
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from structlog.typing import FilteringBoundLogger
+
+from mixer.errors import Code, RpcError
+from mixer.transport.calls import DEFECT, INTERNAL, Handler, Limits, StreamHandler
+from mixer.transport.http2.connection import Connection
+from mixer.transport.http2.connection import Limits as HttpLimits
+from mixer.transport.http2.frames import Reason
+from mixer.transport.http2.inbound import (
+    Cancelled,
+    Ended,
+    Event,
+    Opened,
+    Part,
+    Received,
+    TooLarge,
+)
+from mixer.transport.http2.requests import Request
+from mixer.transport.messages import (
+    HEAD,
+    OK,
+    PREFIX_BYTES,
+    Call,
+    NoCall,
+    framed,
+    message_length,
+    only_message,
+    opened,
+    read_call,
+    status,
+    too_large,
+)
+
+_UNKNOWN = RpcError(Code.INTERNAL, INTERNAL)
+_EXPIRED = RpcError(Code.DEADLINE_EXCEEDED, "the deadline passed before the answer was there")
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What all connections of a server share."""
+
+    methods: Mapping[str, Handler]
+    streams: Mapping[str, StreamHandler]
+    limits: Limits
+    log: FilteringBoundLogger
+
+    def is_streamed(self, request: Request) -> bool:
+        """Whether the parts of a request are wanted as they come."""
+        return request.path.decode("utf-8", "replace").removeprefix("/") in self.streams
+
+    def connection(self) -> Connection:
+        """A new connection."""
+        limits = HttpLimits(
+            body_bytes=self.limits.max_message_bytes + PREFIX_BYTES,
+            concurrent_streams=self.limits.max_concurrent_streams,
+        )
+        return Connection(limits, self.is_streamed)
+
+
+class Messages:
+    """The messages of a streamed request, as they come; held back while nobody takes them."""
+
+    def __init__(self, limit: int, used: Callable[[int], None]) -> None:
+        self._limit = limit
+        self._used = used
+        self._data = b""
+        self._ended = self._stopped = False
+        self._more = asyncio.Event()
+        self.encoding = b"identity"
+
+    def add(self, data: bytes) -> None:
+        """Take in what came."""
+        if not self._stopped:
+            self._data += data
+        self._more.set()
+
+    def end(self) -> None:
+        """Take in that no more comes."""
+        self._ended = True
+        self._more.set()
+
+    def stop(self) -> None:
+        """End the request here, after the messages that have come whole."""
+        self._stopped = True
+        self.end()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            if len(self._data) >= PREFIX_BYTES:
+                whole = PREFIX_BYTES + message_length(self._data, self._limit)
+                if len(self._data) >= whole:
+                    first, self._data = self._data[:whole], self._data[whole:]
+                    self._used(whole)
+                    yield opened(first, self.encoding, self._limit)
+                    continue
+            if self._ended:
+                if self._data and not self._stopped:
+                    raise RpcError(Code.INTERNAL, "the request ends within a message")
+                return
+            self._more.clear()
+            await self._more.wait()
+
+
+class Peer(asyncio.Protocol):
+    """Speaks with one client."""
+
+    def __init__(
+        self, service: Service, come: Callable[[Peer], object], gone: Callable[[Peer], object]
+    ) -> None:
+        """*come* and *gone* are told when the connection is."""
+        self._service = service
+        self._come, self._gone = come, gone
+        self._methods = service.methods
+        self._connection = service.connection()
+        self._transport: asyncio.Transport = None  # type: ignore[assignment]  # set when connected
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._messages: dict[int, Messages] = {}
+        self._request: Request | None = None
+        self._call: Call | None = None
+        """What the last request said; the next one often is the same object."""
+        self._flushes = False
+        self._said_bye = False
+        self._stalled: set[Hashable] = set()
+        self._heard = True
+        self.quiet = 0
+        """Looks in a row that found nothing said and nothing to do."""
+
+    # -- what asyncio tells
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        tls = transport.get_extra_info("ssl_object")
+        if tls is not None and tls.selected_alpn_protocol() not in ("h2", None):
+            transport.abort()
+            return
+        self._come(self)
+        self._flush()
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = True
+        for event in self._connection.receive(data):
+            if event.__class__ is Received:
+                self._answer(event)
+            else:
+                self._take(event)
+        self._flush()
+
+    def pause_writing(self) -> None:
+        """A peer that does not read is not read from: its answers would pile up here."""
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._transport.resume_reading()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        self._gone(self)
+
+    # -- calls
+
+    def _answer(self, event: Received) -> None:
+        stream, request, body = event
+        try:
+            if request is not self._request:
+                self._call, self._request = read_call(request), request
+            call: Call = self._call  # type: ignore[assignment]  # goes with the request
+            handler = self._methods.get(call.method)
+            if handler is None:
+                raise _unknown_method(call)
+            if body[:1] == b"\0" and int.from_bytes(body[1:5], "big") + PREFIX_BYTES == len(body):
+                message = body[PREFIX_BYTES:]
+            else:
+                message = only_message(body, call.encoding, self._service.limits.max_message_bytes)
+            # Fast path: a call is begun here and now, and most end before they wait for anything;
+            # only one that waits becomes a task.
+            running = handler(message)
+            waits_for = running.send(None)
+        except StopIteration as done:
+            answer = done.value
+            whole = b"\0" + len(answer).to_bytes(4, "big") + answer
+            self._connection.respond(stream, HEAD, whole, OK)
+        except NoCall as refused:
+            self._connection.finish(stream, refused.answer)
+        except Exception as error:
+            self._connection.finish(stream, status(self._status(error), alone=True))
+        else:
+            self._wait(stream, call, self._finished(stream, _rest(running, waits_for)))
+
+    async def _finished(self, stream: int, running: Coroutine[Any, Any, bytes]) -> None:
+        try:
+            answer = await running
+        except Exception as error:
+            self._connection.finish(stream, status(self._status(error), alone=True))
+        else:
+            self._connection.respond(stream, HEAD, framed(answer), OK)
+        self._flush_soon()
+
+    def _wait(self, stream: int, call: Call, work: Coroutine[Any, Any, None]) -> None:
+        loop = asyncio.get_running_loop()
+        task = self._tasks[stream] = loop.create_task(work)
+        deadline = None
+        if call.timeout is not None:
+            deadline = loop.call_later(call.timeout, self._expire, stream)
+
+        def ended(_: asyncio.Task[None]) -> None:
+            self._tasks.pop(stream, None)
+            self._messages.pop(stream, None)
+            if deadline is not None:
+                deadline.cancel()
+
+        task.add_done_callback(ended)
+
+    def _expire(self, stream: int) -> None:
+        self._connection.finish(stream, status(_EXPIRED, alone=stream not in self._messages))
+        self._tasks[stream].cancel()
+        self._flush_soon()
+
+    def _status(self, error: Exception) -> RpcError:
+        if isinstance(error, RpcError):
+            return error
+        self._service.log.exception(DEFECT)
+        return _UNKNOWN
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case Part(stream, data):
+                if messages := self._messages.get(stream):
+                    messages.add(data)
+            case Ended(stream):
+                if messages := self._messages.get(stream):
+                    messages.end()
+            case Opened(stream, request):
+                self._open(stream, request)
+            case TooLarge(stream):
+                error = too_large(self._service.limits.max_message_bytes)
+                self._connection.finish(stream, status(error, alone=True))
+            case Cancelled(stream):
+                if task := self._tasks.get(stream):
+                    task.cancel()
+
+    def _open(self, stream: int, request: Request) -> None:
+        try:
+            call = read_call(request)
+        except NoCall as refused:
+            self._connection.finish(stream, refused.answer)
+            return
+        except RpcError as error:
+            self._connection.finish(stream, status(error, alone=True))
+            return
+
+        def used(count: int) -> None:
+            self._connection.used(stream, count)
+            self._flush_soon()
+
+        messages = Messages(self._service.limits.max_message_bytes, used)
+        messages.encoding = call.encoding
+        self._messages[stream] = messages
+        self._connection.begin(stream, HEAD)
+        self._wait(stream, call, self._stream(stream, self._service.streams[call.method], messages))
+
+    async def _stream(self, stream: int, handler: StreamHandler, messages: Messages) -> None:
+        async def send(message: bytes) -> None:
+            self._connection.send(stream, framed(message))
+            self._flush_soon()
+
+        try:
+            await handler(aiter(messages), send)
+        except Exception as error:
+            self._connection.finish(stream, status(self._status(error), alone=False))
+        else:
+            self._connection.finish(stream, OK)
+        self._flush_soon()
+
+    # -- out
+
+    def _flush_soon(self) -> None:
+        """Write with whatever else is said in this round of the loop."""
+        if not self._flushes:
+            self._flushes = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushes = False
+        if data := self._connection.output():
+            self._transport.write(data)
+        if self._connection.closed:
+            self._transport.close()
+        elif self._connection.is_drained:
+            self._leave()
+
+    def _leave(self) -> None:
+        """
+        Say that nothing more is sent, so that the client closes the connection.
+
+        To close it here could cost the client what it has not read yet (RFC 9112, section 9.6).
+        """
+        if not self._transport.can_write_eof():
+            self._transport.close()
+        elif not self._said_bye:
+            self._said_bye = True
+            self._transport.write_eof()
+
+    # -- what the server asks
+
+    def drain(self) -> None:
+        """
+        Tell the client to go elsewhere; calls that it has sent until it hears that are answered.
+
+        Streamed requests end here. A second time, do not wait for the client to hear it.
+        """
+        for messages in self._messages.values():
+            messages.stop()
+        self._connection.drain()
+        self._flush()
+
+    def look(self) -> None:
+        """Cut off what has made no progress since the last look, because of its peer."""
+        stalled = self._connection.stalled
+        if not self._transport.is_reading():
+            stalled.add("answers that are not read")
+        for what in stalled & self._stalled:
+            if not isinstance(what, int):
+                self.abort()
+                return
+            for event in self._connection.cut(what, Reason.CANCEL):
+                self._take(event)
+        self._stalled = stalled
+        is_quiet = self._connection.is_idle and not self._heard
+        self.quiet = self.quiet + 1 if is_quiet else 0
+        self._heard = False
+        self._flush()
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        self._transport.abort()
+
+
+def _unknown_method(call: Call) -> RpcError:
+    return RpcError(Code.UNIMPLEMENTED, f"there is no method {call.method!r} here")
+
+
+async def _rest(running: Coroutine[Any, Any, bytes], waits_for: Any) -> bytes:
+    """Go on with a coroutine that has begun, and waits for what it gave."""
+    return await _resumed(running, waits_for)
+
+
+@types.coroutine
+def _resumed(running: Coroutine[Any, Any, bytes], waits_for: Any) -> Generator[Any, Any, bytes]:
+    try:
+        yield waits_for
+    except BaseException as error:
+        try:
+            waits_for = running.throw(error)
+        except StopIteration as done:
+            answer: bytes = done.value
+            return answer
+        return (yield from _resumed(running, waits_for))
+    return (yield from running.__await__())
