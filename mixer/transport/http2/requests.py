@@ -17,7 +17,7 @@ _NAME: Final = re.compile(rb":?[!#$%&'*+\-.^_`|~0-9a-z]+")
 _FORBIDDEN_VALUE: Final = re.compile(rb"[\0\r\n]|^[ \t]|[ \t]$")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Request:
     """The head of a request that keeps to the rules."""
 
