@@ -27,6 +27,7 @@ ENTRY_OVERHEAD: Final = 32
 _STATIC: Final = tuple((bytes(name), bytes(value)) for name, value in HeaderTable.STATIC_TABLE)
 _MAX_INTEGER: Final = 1 << 24
 _MAX_REMEMBERED: Final = 64
+_MAX_REMEMBERED_BYTES: Final = 4096
 
 
 class Decoder:
@@ -63,7 +64,11 @@ class Decoder:
             return known
         self._changed = False
         known = request(self.decode(block))
-        if not self._changed and len(self.remembered) < _MAX_REMEMBERED:
+        if (
+            not self._changed
+            and len(self.remembered) < _MAX_REMEMBERED
+            and len(block) <= _MAX_REMEMBERED_BYTES
+        ):
             self.remembered[block] = known
         return known
 
@@ -79,7 +84,7 @@ class Decoder:
                 entry, at = self._literal(block, at, 6)
                 self._insert(entry)
             elif first & 0x20:
-                if headers:
+                if room < self._max_list:
                     raise HPACKDecodingError("a table size after the first header")
                 size, at = _integer(block, at, 5)
                 self._resize(size)

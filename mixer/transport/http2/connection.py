@@ -7,6 +7,7 @@ is an event, a RST_STREAM, or a GOAWAY after which nothing more is read.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from mixer.transport.http2.outbound import Outbound
 from mixer.transport.http2.requests import Request, trailers
 
 _MAX_BLOCK_PARTS = 64
+_REMEMBERED_RESETS = 128
 _GOING_AWAY = b"going it"
 """What a ping says to find out that the peer has read all before it."""
 
@@ -29,6 +31,9 @@ class Limits:
 
     body_bytes: int = (1 << 20) + 5
     """Of one request."""
+
+    held_bytes: int = 64 << 20
+    """Of all requests that are not whole, and of all parts that nobody took yet."""
 
     concurrent_streams: int = 1024
     header_list_bytes: int = 64 * 1024
@@ -56,15 +61,20 @@ class Connection:
         self._has_settings = False
         self._inbound: dict[int, Inbound | Request] = {}
         """The requests that have not ended; as such, those that have brought nothing yet."""
-        self._outbound = Outbound()
+        self._outbound = Outbound(self._ended)
         self._live = self._outbound.windows
         """By stream, all requests whose answer has not ended."""
-        self._last = 0
-        """The highest stream of the peer so far."""
+        self._last = -1
+        """The highest stream of the peer so far, as if there had been one before the first."""
+        self._left_out = False
+        """Whether the peer ever passed over a stream."""
+        self._resets: deque[int] = deque(maxlen=_REMEMBERED_RESETS)
+        """Streams that we reset; what comes on them was sent before the peer heard of it."""
         self._decoder = Decoder(limits.header_list_bytes)
         self._block: tuple[int, int, list[bytes], int] | None = None
         """Stream, flags, parts and size of a header block that CONTINUATION goes on with."""
         self._window = ReceiveWindow(limits.connection_window)
+        self._held = 0
         self._nuisances = 0
         self._draining = False
         self._refusing = False
@@ -94,10 +104,13 @@ class Connection:
         try:
             self._read(events)
         except ConnectionFault as fault:
-            self._out.append(frames.go_away(self._last, fault.reason, str(fault)))
+            self._go_away(fault.reason, str(fault))
             self._buffer = b""
             self.closed = True
         return events
+
+    def _go_away(self, reason: Reason, text: str = "") -> None:
+        self._out.append(frames.go_away(max(self._last, 0), reason, text))
 
     def _read(self, events: list[Event]) -> None:
         if not self._has_preface and not self._read_preface():
@@ -121,7 +134,9 @@ class Connection:
             if flags == frames.END_STREAM and kind == frames.DATA:
                 request = inbound.get(stream)
                 if request.__class__ is Request and (
-                    length <= limits.body_bytes and request.content_length in (None, length)
+                    length <= limits.body_bytes
+                    and request.content_length in (None, length)
+                    and self._block is None
                 ):
                     del inbound[stream]
                     self._use(length)
@@ -131,8 +146,7 @@ class Connection:
                 request = remembered.get(payload)
                 if (
                     request is not None
-                    and stream > self._last
-                    and stream & 0x8000_0001 == 1
+                    and stream == self._last + 2
                     and len(live) < limits.concurrent_streams
                     and self._is_at_ease
                 ):
@@ -207,11 +221,17 @@ class Connection:
         self._use(len(payload))
         found = self._incoming(stream)
         if found is None:
+            if self._was_reset(stream):
+                return
             raise StreamFault(Reason.STREAM_CLOSED, "data on a closed stream")
         ends = flags & frames.END_STREAM
         if not payload and not ends:
             self._annoy()
+        held = found.held
         grant = found.take(payload, flags, events)
+        self._held += found.held - held
+        if self._held > self._limits.held_bytes and not ends:
+            raise StreamFault(Reason.ENHANCE_YOUR_CALM, "too much of requests that are not whole")
         if ends:
             self._complete(stream, found, events)
         elif grant:
@@ -225,13 +245,26 @@ class Connection:
             self._inbound[stream] = found
         return found
 
+    def _was_reset(self, stream: int) -> bool:
+        """Whether to pass over what came on a *stream* that is closed (section 5.4.2)."""
+        if stream not in self._resets:
+            return False
+        self._annoy()
+        return True
+
     def _check_opened(self, stream: int) -> None:
         if stream == 0 or stream % 2 == 0 or stream > self._last:
             raise ConnectionFault(Reason.PROTOCOL_ERROR, f"stream {stream} is not open")
 
     def _complete(self, stream: int, inbound: Inbound, events: list[Event]) -> None:
         inbound.end(events)
-        del self._inbound[stream]
+        self._let_go(stream)
+
+    def _let_go(self, stream: int) -> None:
+        """Keep nothing more of a request."""
+        found = self._inbound.pop(stream, None)
+        if isinstance(found, Inbound):
+            self._held -= found.held
 
     def _headers(self, flags: int, stream: int, payload: bytes, events: list[Event]) -> None:
         if stream % 2 == 0:
@@ -240,7 +273,7 @@ class Connection:
         if flags & frames.HAS_PRIORITY:
             if len(block) < 5:
                 raise ConnectionFault(Reason.FRAME_SIZE_ERROR, "HEADERS without its priority")
-            self._depends(stream, block)
+            _check_dependency(stream, block)
             block = block[5:]
         if flags & frames.END_HEADERS:
             self._whole_block(stream, flags, block, events)
@@ -266,6 +299,7 @@ class Connection:
     def _whole_block(self, stream: int, flags: int, block: bytes, events: list[Event]) -> None:
         is_new = stream > self._last
         if is_new:
+            self._left_out |= stream != self._last + 2
             self._last = stream
         ends = bool(flags & frames.END_STREAM)
         if is_new:
@@ -277,7 +311,11 @@ class Connection:
         headers = self._decoder.decode(block)
         found = self._incoming(stream)
         if found is None:
-            raise ConnectionFault(Reason.STREAM_CLOSED, "headers on a closed stream")
+            if self._was_reset(stream):
+                return
+            # A stream that was passed over counts as closed, but was never opened (section 5.1.1).
+            reason = Reason.PROTOCOL_ERROR if self._left_out else Reason.STREAM_CLOSED
+            raise ConnectionFault(reason, "headers on a closed stream")
         if not ends:
             raise StreamFault(Reason.PROTOCOL_ERROR, "trailers must end the stream")
         trailers(headers)
@@ -316,20 +354,12 @@ class Connection:
             return
         self._annoy(self._has_settings)
         self._has_settings = True
-        for number, value in frames.read_settings(payload):
-            self._setting(number, value)
+        values = dict(frames.read_settings(payload))
+        window = values.get(Setting.INITIAL_WINDOW_SIZE)
+        if window is not None:
+            # Once, whatever a frame says how often: it costs work for each stream.
+            self._outbound.resize(window)
         self._out.append(frames.frame(frames.SETTINGS, frames.ACK, 0))
-
-    def _setting(self, number: int, value: int) -> None:
-        match number:
-            case Setting.ENABLE_PUSH if value > 1:
-                raise ConnectionFault(Reason.PROTOCOL_ERROR, "ENABLE_PUSH is 0 or 1")
-            case Setting.INITIAL_WINDOW_SIZE:
-                if value > MAX_WINDOW:
-                    raise ConnectionFault(Reason.FLOW_CONTROL_ERROR, "the window is too large")
-                self._outbound.resize(value)
-            case Setting.MAX_FRAME_SIZE if not frames.MAX_PAYLOAD <= value < 1 << 24:
-                raise ConnectionFault(Reason.PROTOCOL_ERROR, "MAX_FRAME_SIZE is out of bounds")
 
     def _ping(self, flags: int, stream: int, payload: bytes) -> None:
         _on_connection(stream)
@@ -353,12 +383,8 @@ class Connection:
             raise ConnectionFault(Reason.PROTOCOL_ERROR, "PRIORITY is for a stream")
         self._annoy()
         if len(payload) != 5:
-            raise StreamFault(Reason.FRAME_SIZE_ERROR, "PRIORITY has 5 bytes")
-        self._depends(stream, payload)
-
-    def _depends(self, stream: int, payload: bytes) -> None:
-        if int.from_bytes(payload[:4], "big") & MAX_WINDOW == stream:
-            raise StreamFault(Reason.PROTOCOL_ERROR, "a stream can't depend on itself")
+            raise ConnectionFault(Reason.FRAME_SIZE_ERROR, "PRIORITY has 5 bytes")
+        _check_dependency(stream, payload)
 
     def _annoy(self, counts: bool = True) -> None:
         """Count a frame that costs us work and gets the peer nothing."""
@@ -368,13 +394,17 @@ class Connection:
 
     def _reset(self, stream: int, reason: Reason, events: list[Event]) -> None:
         self._annoy()
-        self._out.append(frames.reset(stream, reason))
+        self._send_reset(stream, reason)
         self._forget(stream, events)
+
+    def _send_reset(self, stream: int, reason: Reason) -> None:
+        self._resets.append(stream)
+        self._out.append(frames.reset(stream, reason))
 
     def _forget(self, stream: int, events: list[Event]) -> None:
         """End a stream; whoever was told of it is told so."""
         inbound = self._incoming(stream)
-        self._inbound.pop(stream, None)
+        self._let_go(stream)
         if stream in self._live and (inbound is None or inbound.is_streamed):
             events.append(Cancelled(stream))
         self._outbound.forget(stream)
@@ -385,7 +415,6 @@ class Connection:
         """Answer a request whole: headers, a body, and the trailers that end it."""
         if stream in self._live:
             self._outbound.respond(stream, head, body, end)
-            self._ended(stream)
 
     def begin(self, stream: int, head: Block) -> None:
         """Send the headers of an answer, where anybody still waits for it."""
@@ -401,20 +430,22 @@ class Connection:
         """End an answer by *end*: after its body as trailers, without one as its only headers."""
         if stream in self._live:
             self._outbound.finish(stream, end)
-            self._ended(stream)
 
     def _ended(self, stream: int) -> None:
         """Count an answer, and tell a peer that has not sent all of its request not to."""
         if self._nuisances:
             self._nuisances -= 1
-        if stream in self._inbound and stream not in self._live:
-            del self._inbound[stream]
-            self._out.append(frames.reset(stream, Reason.NO_ERROR))
+        if stream in self._inbound:
+            self._let_go(stream)
+            self._send_reset(stream, Reason.NO_ERROR)
 
     def used(self, stream: int, count: int) -> None:
         """Say that *count* bytes of a streamed request were dealt with, so that more may come."""
         found = self._incoming(stream)
-        if found is not None and (grant := found.used(count)):
+        if found is None:
+            return
+        self._held -= count
+        if grant := found.used(count):
             self._out.append(frames.window_update(stream, grant))
 
     def cut(self, stream: int, reason: Reason) -> list[Event]:
@@ -441,7 +472,7 @@ class Connection:
     def _refuse(self) -> None:
         if not self._refusing and not self.closed:
             self._refusing = True
-            self._out.append(frames.go_away(self._last, Reason.NO_ERROR))
+            self._go_away(Reason.NO_ERROR)
 
     @property
     def is_drained(self) -> bool:
@@ -482,3 +513,14 @@ class Connection:
 def _on_connection(stream: int) -> None:
     if stream:
         raise ConnectionFault(Reason.PROTOCOL_ERROR, "a frame of the connection on a stream")
+
+
+def _check_dependency(stream: int, payload: bytes) -> None:
+    """
+    Refuse a stream that depends on itself.
+
+    It could be an error of the stream alone, but that may be one that is not open, or one whose
+    headers are not read yet.
+    """
+    if int.from_bytes(payload[:4], "big") & MAX_WINDOW == stream:
+        raise ConnectionFault(Reason.PROTOCOL_ERROR, "a stream can't depend on itself")

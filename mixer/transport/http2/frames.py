@@ -32,8 +32,8 @@ END_HEADERS: Final = 0x4
 PADDED: Final = 0x8
 HAS_PRIORITY: Final = 0x20
 
-_HEAD = struct.Struct(">IBI")
-"""Length and kind as one number, flags, stream."""
+_HEAD = struct.Struct(">IBi")
+"""Length and kind as one number, flags, stream; the sign of the last is the reserved bit."""
 
 _SETTING = struct.Struct(">HI")
 _U32 = struct.Struct(">I")
@@ -102,13 +102,16 @@ class Block:
         """The same where nothing follows."""
 
 
-def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+def frame(kind: int, flags: int, stream: int, payload: bytes | memoryview = b"") -> bytes:
     """One frame; its payload has at most MAX_PAYLOAD bytes."""
     return _HEAD.pack(len(payload) << 8 | kind, flags, stream) + payload
 
 
 read_head = _HEAD.unpack_from
-"""Of a frame's head in some bytes, at a place: length << 8 | kind, flags, stream."""
+"""
+Of a frame's head in some bytes, at a place: length << 8 | kind, flags, stream; the stream is
+negative where the reserved bit is set.
+"""
 
 
 def settings(values: Iterable[tuple[Setting, int]]) -> bytes:
@@ -120,7 +123,16 @@ def read_settings(payload: bytes) -> list[tuple[int, int]]:
     """The parameters of a SETTINGS frame, known or not, in order. Raises ConnectionFault."""
     if len(payload) % _SETTING.size:
         raise ConnectionFault(Reason.FRAME_SIZE_ERROR, "SETTINGS of a length that is not 6n")
-    return [(number, value) for number, value in _SETTING.iter_unpack(payload)]
+    found = list(_SETTING.iter_unpack(payload))
+    for number, value in found:
+        match number:
+            case Setting.ENABLE_PUSH if value > 1:
+                raise ConnectionFault(Reason.PROTOCOL_ERROR, "ENABLE_PUSH is 0 or 1")
+            case Setting.INITIAL_WINDOW_SIZE if value >= 1 << 31:
+                raise ConnectionFault(Reason.FLOW_CONTROL_ERROR, "the window is too large")
+            case Setting.MAX_FRAME_SIZE if not MAX_PAYLOAD <= value < 1 << 24:
+                raise ConnectionFault(Reason.PROTOCOL_ERROR, "MAX_FRAME_SIZE is out of bounds")
+    return found
 
 
 def reset(stream: int, reason: Reason) -> bytes:

@@ -57,7 +57,9 @@ Event: TypeAlias = Received | Opened | Part | Ended | TooLarge | Cancelled
 class Inbound:
     """A request that has not ended yet."""
 
-    __slots__ = ("_body", "_limit", "_received", "_stream", "_window", "is_streamed", "request")
+    __slots__ = (
+        "_body", "_limit", "_received", "_stream", "_window", "held", "is_streamed", "request"
+    )  # fmt: skip
 
     def __init__(
         self, stream: int, request: Request, is_streamed: bool, window: int, limit: int
@@ -68,9 +70,11 @@ class Inbound:
         """Whether its parts are passed on as they come; how much it brings is then not limited."""
         self._window = ReceiveWindow(window)
         self._limit = limit
-        self._body: list[bytes] | None = []
+        self._body: bytearray | None = bytearray()
         """None where it became too large."""
         self._received = 0
+        self.held = 0
+        """Bytes that are kept, here or by whoever takes the parts."""
 
     def take(self, payload: bytes, flags: int, events: list[Event]) -> int:
         """
@@ -84,16 +88,20 @@ class Inbound:
         self._received += len(data)
         if self.is_streamed:
             if data:
+                self.held += len(data)
                 events.append(Part(self._stream, data))
             return self._window.take(len(payload) - len(data))
         if self._received > self._limit:
             self._body = None
+            self.held = 0
         elif self._body is not None:
-            self._body.append(data)
+            self._body += data
+            self.held += len(data)
         return self._window.take(len(payload))
 
     def used(self, count: int) -> int:
         """Let go of *count* bytes of parts; the increment to grant now, 0 for none yet."""
+        self.held -= count
         return self._window.take(count)
 
     def end(self, events: list[Event]) -> None:
@@ -105,4 +113,4 @@ class Inbound:
         elif self._body is None:
             events.append(TooLarge(self._stream, self.request))
         else:
-            events.append(Received(self._stream, self.request, b"".join(self._body)))
+            events.append(Received(self._stream, self.request, bytes(self._body)))

@@ -1,13 +1,14 @@
 """
 Answers on their way out: what the peer's windows allow goes at once, the rest waits its turn.
 
-Law: after the end of an answer nothing is sent on its stream.
+Law: after the end of an answer nothing is sent on its stream; what a peer says about one window
+costs work for the streams that it moves, not for all that wait.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import KeysView
+from collections import OrderedDict, deque
+from collections.abc import Callable, KeysView
 
 from mixer.transport.http2 import frames
 from mixer.transport.http2.flow import INITIAL_WINDOW, MAX_WINDOW
@@ -20,7 +21,7 @@ class Unsent:
     __slots__ = ("end", "parts")
 
     def __init__(self) -> None:
-        self.parts: deque[bytes] = deque()
+        self.parts: deque[memoryview] = deque()
         self.end: Block | None = None
         """The trailers that follow; None where more is to come."""
 
@@ -28,16 +29,19 @@ class Unsent:
 class Outbound:
     """The answers of one connection; its *out* is what is to be written."""
 
-    __slots__ = ("_turns", "_unsent", "_window", "initial_window", "out", "windows")
+    __slots__ = ("_ended", "_turns", "_unsent", "_window", "initial_window", "out", "windows")
 
-    def __init__(self) -> None:
+    def __init__(self, ended: Callable[[int], object]) -> None:
+        """*ended* is told of each stream whose answer is sent to its end."""
+        self._ended = ended
         self.out: list[bytes] = []
         self.windows: dict[int, int] = {}
         """The windows of all streams whose answer has not ended; negative after some changes."""
         self.initial_window = INITIAL_WINDOW
         self._window = INITIAL_WINDOW
         self._unsent: dict[int, Unsent] = {}
-        self._turns: deque[int] = deque()
+        self._turns: OrderedDict[int, Unsent] = OrderedDict()
+        """Those of them that wait for nothing but the window of the connection."""
 
     @property
     def blocked(self) -> KeysView[int]:
@@ -51,7 +55,7 @@ class Outbound:
             size <= self.windows[stream]
             and size <= self._window
             and size <= frames.MAX_PAYLOAD
-            and not self._unsent
+            and not self._turns
         ):
             # Fast path: all of it passes, as one piece of bytes.
             self._window -= size
@@ -70,6 +74,7 @@ class Outbound:
                 end.block,
             )
             self.out.append(b"".join(whole))
+            self._ended(stream)
         else:
             self.begin(stream, head)
             self.send(stream, body)
@@ -81,46 +86,50 @@ class Outbound:
 
     def send(self, stream: int, data: bytes) -> None:
         """Send a part of an answer's body, as soon as windows allow."""
-        if data:
-            self._waiting(stream).parts.append(data)
-            self.go_on()
+        if not data:
+            return
+        unsent = self._unsent.get(stream)
+        if unsent is None:
+            unsent = self._unsent[stream] = Unsent()
+            self._ready(stream, unsent)
+        unsent.parts.append(memoryview(data))
+        self._go_on()
 
     def finish(self, stream: int, end: Block) -> None:
         """End an answer by *end*: after its body as trailers, without one as its only headers."""
-        self._waiting(stream).end = end
-        self.go_on()
+        unsent = self._unsent.get(stream)
+        if unsent is None:
+            self._end(stream, end)
+        else:
+            unsent.end = end
 
-    def _waiting(self, stream: int) -> Unsent:
-        found = self._unsent.get(stream)
-        if found is None:
-            found = self._unsent[stream] = Unsent()
-            self._turns.append(stream)
-        return found
+    def _end(self, stream: int, end: Block) -> None:
+        del self.windows[stream]
+        self.out.append(end.ends + stream.to_bytes(4, "big") + end.block)
+        self._ended(stream)
 
-    def go_on(self) -> None:
+    def _ready(self, stream: int, unsent: Unsent) -> None:
+        """Give a stream a turn, if its window is open and it has none yet."""
+        if self.windows[stream] > 0:
+            self._turns.setdefault(stream, unsent)
+
+    def _go_on(self) -> None:
         """Send what the windows allow, a frame of each stream in turn."""
-        stuck = 0
-        while stuck < len(self._turns):
-            stream = self._turns.popleft()
-            unsent = self._unsent.get(stream)
-            if unsent is None:
-                continue
-            stuck = 0 if self._send_frame(stream, unsent) else stuck + 1
+        while self._window > 0 and self._turns:
+            stream, unsent = self._turns.popitem(last=False)
+            self._send_frame(stream, unsent)
             if unsent.parts:
-                self._turns.append(stream)
+                self._ready(stream, unsent)
                 continue
             del self._unsent[stream]
             if unsent.end:
-                del self.windows[stream]
-                self.out.append(unsent.end.ends + stream.to_bytes(4, "big") + unsent.end.block)
+                self._end(stream, unsent.end)
 
-    def _send_frame(self, stream: int, unsent: Unsent) -> bool:
-        """Send one frame of data, if there is any; False where a window is closed."""
-        if not unsent.parts:
-            return True
+    def _send_frame(self, stream: int, unsent: Unsent) -> None:
+        """Send one frame of data, as large as the windows allow."""
         room = min(self._window, self.windows[stream], frames.MAX_PAYLOAD)
         if room <= 0:
-            return False
+            return
         data = unsent.parts.popleft()
         if len(data) > room:
             unsent.parts.appendleft(data[room:])
@@ -128,12 +137,12 @@ class Outbound:
         self._window -= len(data)
         self.windows[stream] -= len(data)
         self.out.append(frames.frame(frames.DATA, 0, stream, data))
-        return True
 
     def forget(self, stream: int) -> None:
         """Send nothing more on a stream."""
         self.windows.pop(stream, None)
         self._unsent.pop(stream, None)
+        self._turns.pop(stream, None)
 
     def widen(self, stream: int, increment: int) -> None:
         """Take a WINDOW_UPDATE of a live stream or, as 0, of the connection."""
@@ -143,11 +152,13 @@ class Outbound:
         window = (self.windows[stream] if stream else self._window) + increment
         if window > MAX_WINDOW:
             raise fault(Reason.FLOW_CONTROL_ERROR, "the window is too large")
-        if stream:
-            self.windows[stream] = window
-        else:
+        if not stream:
             self._window = window
-        self.go_on()
+        else:
+            self.windows[stream] = window
+            if unsent := self._unsent.get(stream):
+                self._ready(stream, unsent)
+        self._go_on()
 
     def resize(self, initial_window: int) -> None:
         """Take another initial window, which changes the windows of all streams (section 6.9.2)."""
@@ -157,4 +168,6 @@ class Outbound:
             if window + change > MAX_WINDOW:
                 raise ConnectionFault(Reason.FLOW_CONTROL_ERROR, "a window is too large")
             self.windows[stream] = window + change
-        self.go_on()
+        for stream, unsent in self._unsent.items():
+            self._ready(stream, unsent)
+        self._go_on()

@@ -154,6 +154,62 @@ def test_trailers_that_do_not_fit_into_a_frame_are_refused() -> None:
         Block(b"x" * 16_385)
 
 
+def test_a_settings_frame_moves_the_windows_once_however_often_it_says_one() -> None:
+    peer = Peer()
+    stream = peer.ask(b"x")
+    both = [(Setting.INITIAL_WINDOW_SIZE, size) for size in (2**31 - 1, 0, 3)]
+    peer.ours.receive(frames.settings(both))
+    peer.ours.output()
+    peer.ours.respond(stream, HEAD, b"hello", END)
+    assert frame(frames.DATA, 0, stream, b"hel") in peer.ours.output()
+
+
+def test_a_request_ends_with_an_answer_that_waited_for_its_window() -> None:
+    ours = Connection(is_streamed=lambda request: True)
+    ours.receive(PREFACE + frames.settings([(Setting.INITIAL_WINDOW_SIZE, 0)]))
+    ours.receive(headers(flags=4))
+    ours.begin(1, HEAD)
+    ours.send(1, b"body")
+    ours.finish(1, END)
+    assert frames.reset(1, Reason.NO_ERROR) not in ours.output()
+    ours.receive(frames.window_update(1, 4))
+    assert ours.output().endswith(frames.reset(1, Reason.NO_ERROR))
+    assert ours.receive(frame(frames.DATA, 1, 1, b"late")) == []
+    assert ours.output() == b""
+
+
+def test_what_waits_for_its_own_window_does_not_stop_others() -> None:
+    ours = Connection()
+    ours.receive(PREFACE + frames.settings([(Setting.INITIAL_WINDOW_SIZE, 0)]))
+    ours.receive(headers(1) + headers(3) + frames.window_update(3, 5))
+    ours.output()
+    ours.respond(1, HEAD, b"first", END)
+    ours.respond(3, HEAD, b"other", END)
+    assert frame(frames.DATA, 0, 3, b"other") in ours.output()
+    assert ours.stalled == {1}
+
+
+def test_bodies_that_are_not_whole_have_a_bound_together() -> None:
+    ours = Connection(Limits(held_bytes=100))
+    ours.receive(GREETING + headers(1, 4) + frame(frames.DATA, 0, 1, b"x" * 60))
+    ours.receive(headers(3, 4) + frame(frames.DATA, 0, 3, b"x" * 60))
+    assert frames.reset(3, Reason.ENHANCE_YOUR_CALM) in ours.output()
+    (event,) = ours.receive(frame(frames.DATA, 1, 1, b"x" * 40))
+    assert isinstance(event, Received)
+    assert len(event.body) == 100
+    ours.receive(headers(5, 4) + frame(frames.DATA, 0, 5, b"x" * 100))
+    assert ours.output() == b""
+
+
+def test_what_was_sent_before_the_peer_heard_of_a_reset_is_passed_over() -> None:
+    ours = Connection()
+    ours.receive(GREETING + headers(1, 4) + headers(1, 4))
+    assert ours.output().endswith(frames.reset(1, Reason.PROTOCOL_ERROR))
+    ours.receive(frame(frames.DATA, 0, 1, b"x") + headers(1, 5))
+    assert ours.output() == b""
+    assert not ours.closed
+
+
 def test_a_ping_is_answered() -> None:
     peer = Peer()
     peer.client.ping(b"12345678")
@@ -219,7 +275,7 @@ CASES = [
      Reason.PROTOCOL_ERROR),
     ("headers on stream 0", headers(0), GOES, Reason.PROTOCOL_ERROR),
     ("headers on a server's stream", headers(2), GOES, Reason.PROTOCOL_ERROR),
-    ("headers on a lower stream", headers(5) + headers(3), GOES, Reason.STREAM_CLOSED),
+    ("headers on a lower stream", headers(5) + headers(3), GOES, Reason.PROTOCOL_ERROR),
     ("headers after the end", headers() + headers(), GOES, Reason.STREAM_CLOSED),
     ("trailers that do not end", OPEN + headers(flags=4), 1, Reason.PROTOCOL_ERROR),
     ("trailers with a pseudo-header", OPEN + headers(), 1, Reason.PROTOCOL_ERROR),
@@ -256,10 +312,10 @@ CASES = [
      + frame(0, 1, 1, b"four"), 1, Reason.PROTOCOL_ERROR),
     ("a content-length that is no number",
      headers(data=BLOCK + block(("content-length", "-1"))), 1, Reason.PROTOCOL_ERROR),
-    ("a stream that depends on itself", headers(flags=0x25, data=b"\0\0\0\1\0" + BLOCK), 1,
+    ("a stream that depends on itself", headers(flags=0x25, data=b"\0\0\0\1\0" + BLOCK), GOES,
      Reason.PROTOCOL_ERROR),
-    ("priority on itself", frame(2, 0, 1, b"\0\0\0\1\0"), 1, Reason.PROTOCOL_ERROR),
-    ("priority of a wrong length", frame(2, 0, 1, b"\0"), 1, Reason.FRAME_SIZE_ERROR),
+    ("priority on itself", frame(2, 0, 1, b"\0\0\0\1\0"), GOES, Reason.PROTOCOL_ERROR),
+    ("priority of a wrong length", frame(2, 0, 1, b"\0"), GOES, Reason.FRAME_SIZE_ERROR),
     ("priority on stream 0", frame(2, 0, 0, b"\0" * 5), GOES, Reason.PROTOCOL_ERROR),
     ("a reset of an idle stream", frame(3, 0, 1, b"\0" * 4), GOES, Reason.PROTOCOL_ERROR),
     ("a reset of a wrong length", OPEN + frame(3, 0, 1, b"\0"), GOES, Reason.FRAME_SIZE_ERROR),
