@@ -1,6 +1,6 @@
 """What a call says about itself: values, their types, and the bag they are read from."""
 
-from attributes.bag import Bag, Reference, References, Source
+from attributes.bag import Bag, Reads, Reference, References, Seen, Source
 from attributes.values import (
     Duration,
     Timestamp,
@@ -17,8 +17,10 @@ __all__ = [
     "Attribute",
     "Bag",
     "Duration",
+    "Reads",
     "Reference",
     "References",
+    "Seen",
     "Source",
     "Timestamp",
     "Value",

@@ -7,7 +7,8 @@ cache key at the sidecar.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol, TypeAlias
 
@@ -25,8 +26,17 @@ References: TypeAlias = dict[tuple[str, str | None], Reference]
 """Reads by (attribute, map key); the key is None where no map key was asked for."""
 
 
-Note: TypeAlias = tuple[Sequence[tuple[str, str | None]], int]
-"""Reads of a compiled expression, and for each two bits, the first one's lowest: found, absent."""
+class Reads:
+    """Names of attributes and map keys that compiled code reads; equal to itself alone."""
+
+    __slots__ = ("names",)
+
+    def __init__(self, names: Iterable[tuple[str, str | None]]) -> None:
+        self.names = tuple(names)
+
+
+Note: TypeAlias = tuple[Reads, int]
+"""What code can read, and two bits for each name, the first one's lowest: found, absent."""
 
 
 class Source(Protocol):
@@ -37,6 +47,29 @@ class Source(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """All that was read for an answer, which is its cache key at the sidecar."""
+
+    notes: tuple[Note, ...] = ()
+    others: References = field(default_factory=dict)
+    """What no note has."""
+    generated: Container[str] = ()
+
+    @property
+    def key(self) -> Hashable:
+        """Equal where the references are; None where that can't be told by notes."""
+        return None if self.others or self.generated else self.notes
+
+    @property
+    def references(self) -> References:
+        """Each read, and what it found."""
+        found = dict(self.others)
+        for note in self.notes:
+            _record(note, found, self.generated)
+        return found
+
+
 class Bag:
     """
     Attributes of one call with those that attribute generators added.
@@ -45,31 +78,32 @@ class Bag:
     it is no part of what the caller sent.
     """
 
-    __slots__ = ("_generated", "_noted", "_references", "_source", "note", "read")
+    __slots__ = ("_generated", "_notes", "_references", "_source", "note", "read")
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._generated: dict[str, Value] = {}
         self._references: References = {}
-        self._noted: list[Note] = []
+        self._notes: list[Note] = []
         self.read: Callable[[str], Value | None] = source.get
         """Read without a reference; who reads so must `note` it."""
-        self.note: Callable[[Note], None] = self._noted.append
+        self.note: Callable[[Note], None] = self._notes.append
         """Record many reads at once, as compiled expressions do."""
 
     @property
-    def references(self) -> References:
+    def seen(self) -> Seen:
         """All reads of what was sent, so far."""
-        if self._noted:
-            for note in self._noted:
-                _record(note, self._references, self._generated)
-            self._noted.clear()
-        return self._references
+        return Seen(tuple(self._notes), self._references.copy(), self._generated)
 
-    @references.setter
-    def references(self, references: References) -> None:
-        self._noted.clear()
-        self._references = references
+    @property
+    def references(self) -> References:
+        """All reads of what was sent, so far, each with what it found."""
+        return self.seen.references
+
+    def rewind(self, to: Seen) -> None:
+        """Forget all reads but those seen then."""
+        self._notes[:] = to.notes
+        self._references = dict(to.others)
 
     def get(self, name: str) -> Value | None:
         """Read an attribute, whole maps included; None where it is absent."""
@@ -101,8 +135,8 @@ class Bag:
         """This bag and *attributes*, which the caller did not send; reads are recorded in both."""
         other = Bag(self._source)
         other._layer({**attributes, **self._generated})
-        other._references = references = self.references
-        generated = other._generated
+        references, generated = self._references, other._generated
+        other._references = references
         other.note = lambda note: _record(note, references, generated)
         return other
 
@@ -115,6 +149,7 @@ class Bag:
     def generate(self, attributes: Mapping[str, Value]) -> None:
         """Add generated *attributes*; those already sent or generated stay as they are."""
         self._references = self.references  # what was read until now was read without them
+        self._notes.clear()
         added = {name: value for name, value in attributes.items() if self.read(name) is None}
         self._layer(self._generated | added)
 
@@ -133,6 +168,6 @@ class Bag:
 
 def _record(note: Note, references: References, generated: Container[str]) -> None:
     reads, seen = note
-    for at, (name, key) in enumerate(reads):
+    for at, (name, key) in enumerate(reads.names):
         if (found := seen >> 2 * at & 3) and name not in generated:
             references[name, key] = Reference.EXACT if found & 1 else Reference.ABSENCE

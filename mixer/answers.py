@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from attributes import References
+from attributes import Seen
 
 
 class HeaderVerb(IntEnum):
@@ -47,7 +47,7 @@ class Precondition:
     """Seconds."""
 
     valid_uses: int
-    references: References
+    seen: Seen
     directive: RouteDirective | None = None
 
 
@@ -59,7 +59,7 @@ class QuotaAnswer:
     valid_for: float
     """Seconds."""
 
-    references: References
+    seen: Seen
     code: int = 0
     message: str = ""
 

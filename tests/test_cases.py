@@ -205,7 +205,7 @@ def shown(answer: CheckAnswer) -> dict[str, Any]:
         "valid_uses": precondition.valid_uses,
         "referenced": {
             name if key is None else f"{name}[{key}]": reference.name
-            for (name, key), reference in precondition.references.items()
+            for (name, key), reference in precondition.seen.references.items()
         },
         "request_headers": [change(header) for header in directive.request_headers],
         "response_headers": [change(header) for header in directive.response_headers],

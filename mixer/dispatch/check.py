@@ -32,13 +32,13 @@ async def check(
     """
     if errors := await preprocess(routes, bag):
         raise RpcError(Code.INTERNAL, errors)
-    preprocessed = dict(bag.references)
+    preprocessed = bag.seen
     answer = await _precondition(routes, bag)
     if answer.code or not quotas:
         return CheckAnswer(answer)
     granted = {}
     for name in sorted(quotas):
-        bag.references = dict(preprocessed)
+        bag.rewind(preprocessed)
         granted[name] = await allocate(routes, bag, name, quotas[name], deduplication_id)
     return CheckAnswer(answer, granted)
 
@@ -82,7 +82,7 @@ async def _precondition(routes: Routes, bag: Bag) -> Precondition:
         combined.message,
         combined.valid_for,
         combined.valid_uses,
-        bag.references,
+        bag.seen,
         route_directive,
     )
 

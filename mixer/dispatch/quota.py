@@ -27,7 +27,7 @@ async def allocate(
     if wanted not in routes.quotas:
         routes.observer.unknown_quota(name)
         granted = 0 if routes.deny_unknown_quota else args.amount
-        return QuotaAnswer(granted, FREE_SECONDS if granted else 0.0, bag.references)
+        return QuotaAnswer(granted, FREE_SECONDS if granted else 0.0, bag.seen)
     args = QuotaArgs(
         args.amount, args.best_effort, deduplication_id + name if deduplication_id else ""
     )
@@ -51,9 +51,9 @@ async def allocate(
         else:
             grants.append((call.title, result))
     if faults.failures or faults.denials:
-        return QuotaAnswer(0, 0.0, bag.references)
+        return QuotaAnswer(0, 0.0, bag.seen)
     if not grants:
-        return QuotaAnswer(args.amount, FREE_SECONDS, bag.references)
+        return QuotaAnswer(args.amount, FREE_SECONDS, bag.seen)
     title, smallest = min(grants, key=lambda grant: grant[1].amount)
     message = f"{title}:{smallest.message}" if smallest.code else ""
-    return QuotaAnswer(smallest.amount, smallest.valid_for, bag.references, smallest.code, message)
+    return QuotaAnswer(smallest.amount, smallest.valid_for, bag.seen, smallest.code, message)

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from attributes import Reads
 from mixer.expr.generate_reads import ReadWriter
 from mixer.expr.reads import OUT_OF_STEPS, Failure
 from mixer.expr.standard import as_key
@@ -50,7 +51,7 @@ class Generator(ReadWriter):
         self.counts = False
         """Whether there are loops, whose steps are counted."""
 
-        self._scopes = 0
+        self._loops = 0
 
     def value(self, tree: Tree) -> str:
         """Write *tree* and return the Python atom that then holds its value."""
@@ -118,7 +119,7 @@ class Generator(ReadWriter):
 
     def _operand(self, tree: Tree, held: str) -> None:
         """Write an operand whose failure must not end the function but be held in *held*."""
-        with self._nested("while True:"):
+        with self._nested("while True:", is_operand=True):
             self._targets.append(held)
             self._assign(held, self.value(tree))
             self._targets.pop()
@@ -135,7 +136,7 @@ class Generator(ReadWriter):
             else self.value(argument)
             for at, argument in enumerate(tree.args)
         ]
-        counted = is_counted(tree, self._scopes > 0)
+        counted = is_counted(tree, self._loops > 0)
         if counted:
             self._count(*atoms)
         if ready and overload.constant_code:
@@ -167,9 +168,9 @@ class Generator(ReadWriter):
 
     def _bind(self, tree: Bind) -> str:
         self._operand(tree.value, _local(tree.variable))
-        self._scopes += 1
+        self._loops += 1
         held = self.value(tree.body)
-        self._scopes -= 1
+        self._loops -= 1
         return held
 
     def _loop(self, tree: Loop) -> str:
@@ -178,10 +179,10 @@ class Generator(ReadWriter):
         self._line(f"{held} = {_START[tree.macro]}")
         variables = ", ".join(map(_local, tree.variables))
         with self._nested(f"for {variables} in {items}:"):
-            self._scopes += 1
+            self._loops += 1
             self._step(held)
             self._round(tree, held)
-            self._scopes -= 1
+            self._loops -= 1
         self._fail_if(held)
         if tree.macro is Macro.LIST:
             self._line(f"{held} = tuple({held})")
@@ -219,10 +220,10 @@ class Generator(ReadWriter):
             return
         if tree.condition is not None:
             self._guarded(tree.condition, found, held)
-            self._line(f"if {found}:")
-            self._indent += 1
-        self._take(tree, held)
-        self._indent -= tree.condition is not None
+            with self._block(f"if {found}:"):
+                self._take(tree, held)
+        else:
+            self._take(tree, held)
 
     def _take(self, tree: Loop, held: str) -> None:
         """What is done with an item whose condition holds."""
@@ -280,7 +281,7 @@ def function(tree: Tree, name: str) -> tuple[Run, str]:
     head = ["def expression(bag, bindings=None):"]
     if generator.reads:
         head += ["    read = bag.read", "    seen = 0"]
-        generator.names["READS"] = tuple(generator.reads)
+        generator.names["READS"] = Reads(generator.reads)
         lines = list(_noting(lines))
     if generator.counts:
         head.append(f"    steps = {MAX_STEPS}")

@@ -33,18 +33,48 @@ class ReadWriter(Writer):
         """Write *tree* and return the atom that then holds its value."""
 
     def _attribute(self, tree: Attribute) -> str:
-        held, wanted = self._read(tree.name), python_type(tree.type)
-        with self._block(f"if {held}.__class__ is {self._type(wanted)}:"):
-            self._see(tree.name, found=True)
-        with self._block(f"elif {held} is None:"):
-            self._see(tree.name, found=False)
-            if tree.zero:
-                self._line(f"{held} = {self.constant(ZEROS[wanted])}")
-            else:
-                self._fail(self.constant(lookup_failed(tree.name)))
-        with self._block("else:"):
-            self._see(tree.name, found=True)
+        held, wanted = self._load(tree.name), python_type(tree.type)
+        if tree.zero:
+            found = self._temporary()
+            self._line(
+                f"{found} = {held} if {held} is not None else {self.constant(ZEROS[wanted])}"
+            )
+            held = found
+        with self._block(f"if {held}.__class__ is not {self._type(wanted)}:"):
+            if not tree.zero:
+                with self._block(f"if {held} is None:"):
+                    self._fail(self.constant(lookup_failed(tree.name)))
             self._coerce(tree.name, wanted, held)
+        return held
+
+    def _load(self, name: str) -> str:
+        """Read an attribute, once where it is read often; the atom is None where it is absent."""
+        held = self._known(name)
+        if held is None:
+            held = self._read(name)
+            found, absent = self._bit(name, found=True), self._bit(name, found=False)
+            self._line(f"seen |= {found} if {held} is not None else {absent}")
+            self._keep(name, held)
+        return held
+
+    def _load_map(self, name: str) -> str:
+        """Read a map to look up keys of it; only its absence is seen."""
+        held = self._known((name, dict))
+        if held is None:
+            held = self._read(name)
+            self._line(f"if {held} is None: seen |= {self._bit(name, found=False)}")
+            self._keep((name, dict), held)
+        return held
+
+    def _load_key(self, name: str, entries: str, key: str) -> str:
+        """Look up a key in a map that is there."""
+        held = self._known((name, key))
+        if held is None:
+            held = self._temporary()
+            self._line(f"{held} = {entries}.get({key!r})")
+            found, absent = self._bit(name, True, key), self._bit(name, False, key)
+            self._line(f"seen |= {found} if {held} is not None else {absent}")
+            self._keep((name, key), held)
         return held
 
     def _read(self, name: str) -> str:
@@ -52,18 +82,19 @@ class ReadWriter(Writer):
         self._line(f"{held} = read({name!r})")
         return held
 
-    def _see(self, name: str, found: bool, key: str | None = None) -> None:
+    def _bit(self, name: str, found: bool, key: str | None = None) -> int:
         at = self.reads.setdefault((name, key), len(self.reads))
-        self._line(f"seen |= {1 << 2 * at + (not found)}")
+        return 1 << 2 * at + (not found)
 
     def _coerce(self, name: str, wanted: type, held: str) -> None:
-        self._line(f"{held} = coerce({name!r}, {self._type(wanted)}, {held})")
-        self._fail_if(held)
+        found = self._temporary()
+        self._line(f"{found} = coerce({name!r}, {self._type(wanted)}, {held})")
+        self._fail_if(found)
+        self._line(f"{held} = {found}")
 
     def _lookup(self, tree: Lookup) -> str:
         if isinstance(tree.operand, Attribute) and isinstance(tree.key, Constant):
-            entries = self._read_map(tree.operand, absent=self._map_is_missing, lookup=tree)
-            return self._static_key(tree.operand.name, entries, tree)
+            return self._static_lookup(tree, tree.operand, tree.key.value)
         source, entries = self._soft_map(tree.operand)
         attribute = _last(tree.operand)
         if attribute is not None:
@@ -79,31 +110,20 @@ class ReadWriter(Writer):
             self._key_is_missing(tree, held, key)
         return held
 
-    def _read_map(
-        self, tree: Attribute, absent: Callable[[Attribute, Lookup], None], lookup: Lookup
-    ) -> str:
-        entries = self._read(tree.name)
+    def _static_lookup(self, tree: Lookup, operand: Attribute, key: str) -> str:
+        entries = self._load_map(operand.name)
         with self._block(f"if {entries}.__class__ is not dict:"):
             with self._block(f"if {entries} is None:"):
-                self._see(tree.name, found=False)
-                absent(tree, lookup)
-            self._coerce(tree.name, dict, entries)
-        return entries
-
-    def _map_is_missing(self, tree: Attribute, lookup: Lookup) -> None:
-        assert isinstance(lookup.key, Constant)
-        failure = no_such_key(lookup.key.value) if tree.zero else lookup_failed(tree.name)
-        self._fail(self.constant(failure))
-
-    def _static_key(self, name: str, entries: str, tree: Lookup) -> str:
-        assert isinstance(tree.key, Constant)
-        held, key = self._temporary(), tree.key.value
-        self._line(f"{held} = {entries}.get({key!r})")
+                missing = no_such_key(key) if operand.zero else lookup_failed(operand.name)
+                self._fail(self.constant(missing))
+            self._coerce(operand.name, dict, entries)
+        held = self._load_key(operand.name, entries, key)
+        if tree.lenient:
+            found = self._temporary()
+            self._line(f"{found} = {held} if {held} is not None else ''")
+            return found
         with self._block(f"if {held} is None:"):
-            self._see(name, found=False, key=key)
             self._key_is_missing(tree, held, repr(key))
-        with self._block("else:"):
-            self._see(name, found=True, key=key)
         return held
 
     def _key_is_missing(self, tree: Lookup, held: str, key: str) -> None:
@@ -123,11 +143,7 @@ class ReadWriter(Writer):
         match tree:
             case Attribute():
                 self._line(f"{source} = {tree.name!r}")
-                self._line(f"{entries} = read({source})")
-                with self._block(f"if {entries} is None:"):
-                    self._see(tree.name, found=False)
-                with self._block(f"elif {entries}.__class__ is not dict:"):
-                    self._coerce(tree.name, dict, entries)
+                self._line(f"{entries} = {self._map(tree)}")
             case Fallback() if may_be_absent(tree.first):
                 self._line(f"{source}, {entries} = {', '.join(self._soft_map(tree.first))}")
                 with self._block(f"if {entries} is None:"):
@@ -139,6 +155,13 @@ class ReadWriter(Writer):
                 self._line(f"{entries} = {self.value(tree)}")
         return source, entries
 
+    def _map(self, tree: Attribute) -> str:
+        """A map to look a key up in; its atom is None where it is absent."""
+        held = self._load_map(tree.name)
+        with self._block(f"if {held}.__class__ is not dict and {held} is not None:"):
+            self._coerce(tree.name, dict, held)
+        return held
+
     def _key(self, source: str, entries: str, key: str) -> str:
         held = self._temporary()
         self._line(
@@ -149,34 +172,28 @@ class ReadWriter(Writer):
 
     def _has(self, tree: Has) -> str:
         if isinstance(tree.of, Attribute):
-            held = self._present(tree.of)
+            of = self._load(tree.of.name)
         else:
-            held = self._soft_lookup(tree.of, self.value, soft_key=False)
-        self._line(f"{held} = {held} is not None")
+            of = self._soft_lookup(tree.of, self.value, soft_key=False)
+        held = self._temporary()
+        self._line(f"{held} = {of} is not None")
         return held
 
     def _maybe(self, tree: Maybe) -> str:
         if isinstance(tree.of, Attribute):
-            held = self._soft(tree.of)
+            of = self._soft(tree.of)
         else:
-            held = self._soft_lookup(tree.of, self.value, soft_key=False)
+            of = self._soft_lookup(tree.of, self.value, soft_key=False)
+        held = self._temporary()
         self.names |= {"Optional": Optional, "NONE": NONE}
-        self._line(f"{held} = NONE if {held} is None else Optional({held})")
-        return held
-
-    def _present(self, tree: Attribute) -> str:
-        held = self._read(tree.name)
-        with self._block(f"if {held} is None:"):
-            self._see(tree.name, found=False)
-        with self._block("else:"):
-            self._see(tree.name, found=True)
+        self._line(f"{held} = NONE if {of} is None else Optional({of})")
         return held
 
     def _soft(self, tree: Tree) -> str:
         """Write *tree* left of a fallback: its atom is None where it is absent."""
         match tree:
             case Attribute():
-                held, wanted = self._present(tree), python_type(tree.type)
+                held, wanted = self._load(tree.name), python_type(tree.type)
                 test = f"{held}.__class__ is not {self._type(wanted)} and {held} is not None"
                 with self._block(f"if {test}:"):
                     self._coerce(tree.name, wanted, held)
@@ -192,17 +209,21 @@ class ReadWriter(Writer):
         """The value of a key or None; with a *soft_key* an absent key is None as well."""
         held = self._temporary()
         self._line(f"{held} = None")
+        if isinstance(tree.operand, Attribute) and isinstance(tree.key, Constant):
+            entries = self._map(tree.operand)
+            with self._block(f"if {entries} is not None:"):
+                self._line(f"{held} = {self._load_key(tree.operand.name, entries, tree.key.value)}")
+            return held
         source, entries = self._soft_map(tree.operand)
         with self._block(f"if {entries} is not None:"):
             wanted = key(tree.key)
-            if soft_key:
-                asked = self._temporary()
-                self._assign(asked, wanted)
-                wanted = asked
-                self._line(f"if {wanted} is not None:")
-                self._indent += 1
-            self._assign(held, self._key(source, entries, wanted))
-            self._indent -= soft_key
+            if not soft_key:
+                self._assign(held, self._key(source, entries, wanted))
+                return held
+            asked = self._temporary()
+            self._assign(asked, wanted)
+            with self._block(f"if {asked} is not None:"):
+                self._assign(held, self._key(source, entries, asked))
         return held
 
     def _fallback(self, tree: Fallback, last: Callable[[Tree], str]) -> str:

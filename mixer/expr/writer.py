@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from mixer.expr.reads import FAILURES, Failure, coerce
@@ -19,6 +20,21 @@ class TooDeepError(Exception):
     """The expression is nested deeper than Python's own limits; `evaluate` must do it."""
 
 
+@dataclass(slots=True)
+class Scope:
+    """What atoms hold within one block."""
+
+    is_operand: bool = False
+    """Whether the block is run once, and a failure leaves it."""
+
+    may_be_left: bool = False
+    """Whether a failure can have left the block before its end."""
+
+    kept: dict[Hashable, str] = field(default_factory=dict)
+    lasting: dict[Hashable, str] = field(default_factory=dict)
+    """What is held after the block as well, however it ends."""
+
+
 class Writer:
     """
     The body of one function while it is written.
@@ -32,6 +48,7 @@ class Writer:
         """What the function finds by name."""
 
         self._indent = 1
+        self._scopes = [Scope()]
         self._serial = 0
         self._blocks = 0
         self._targets: list[str] = []
@@ -53,6 +70,10 @@ class Writer:
         if not self._targets:
             self._line(f"return {failure}")
             return
+        for scope in reversed(self._scopes):
+            scope.may_be_left = True
+            if scope.is_operand:
+                break
         if failure != self._targets[-1]:
             self._line(f"{self._targets[-1]} = {failure}")
         self._line("break")
@@ -76,21 +97,37 @@ class Writer:
     def _line(self, code: str) -> None:
         self.lines.append("    " * self._indent + code)
 
+    def _known(self, what: Hashable) -> str | None:
+        """The atom that holds *what* on every way here, None where there is none."""
+        return next((scope.kept[what] for scope in self._scopes if what in scope.kept), None)
+
+    def _keep(self, what: Hashable, atom: str) -> None:
+        """Say that *atom* holds *what* from here to the end of the block, and further if it can."""
+        scope = self._scopes[-1]
+        scope.kept[what] = atom
+        if not scope.may_be_left:
+            scope.lasting[what] = atom
+
     @contextmanager
-    def _block(self, head: str) -> Iterator[None]:
+    def _block(self, head: str, is_operand: bool = False) -> Iterator[None]:
         if self._indent >= MAX_INDENT:
             raise TooDeepError
         self._line(head)
         self._indent += 1
+        self._scopes.append(Scope(is_operand))
         yield
         self._indent -= 1
+        scope = self._scopes.pop()
+        if is_operand:
+            for what, atom in scope.lasting.items():
+                self._keep(what, atom)
 
     @contextmanager
-    def _nested(self, head: str) -> Iterator[None]:
+    def _nested(self, head: str, is_operand: bool = False) -> Iterator[None]:
         """A block of a kind that Python counts."""
         if self._blocks >= MAX_BLOCKS:
             raise TooDeepError
         self._blocks += 1
-        with self._block(head):
+        with self._block(head, is_operand):
             yield
         self._blocks -= 1

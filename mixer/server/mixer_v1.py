@@ -31,6 +31,7 @@ class MixerService:
         self._shedder = shedder
         self._metrics = metrics
         self._log = log
+        self._responses = encode.CheckResponses()
         self._check = metrics.rpc(f"{SERVICE}/Check")
         self._report = metrics.rpc(f"{SERVICE}/Report")
 
@@ -52,7 +53,7 @@ class MixerService:
         call = decode.check_request(raw)
         with self._snapshot() as routes:
             answer = await check(routes, Bag(call.source), call.quotas, call.deduplication_id)
-        return encode.check_response(answer, call.word_count)
+        return self._responses.write(answer, call.word_count)
 
     async def _take_report(self, raw: bytes) -> bytes:
         call = decode.report_request(raw)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableSequence, Sequence
+from collections.abc import Hashable, Mapping, MutableSequence, Sequence
 
 from google.protobuf import duration_pb2, timestamp_pb2
 
@@ -10,40 +10,84 @@ from attributes import Duration, References, Timestamp, Value
 from attributes.dictionary import GLOBAL_INDEX
 from attributes.values import NANOS
 from mixer._pb import mixer_pb2 as pb
-from mixer.answers import CheckAnswer, HeaderChange, RouteDirective
+from mixer.answers import (
+    CheckAnswer,
+    HeaderChange,
+    Precondition,
+    QuotaAnswer,
+    RouteDirective,
+)
 
 INT32_MAX = 2**31 - 1
 LONGEST_SECONDS = 315_576_000_000.0
 """What a protobuf Duration holds; an adapter may say that its answer holds for ever."""
 
+MAX_KNOWN = 4096
+"""So many parts of answers are kept; texts of denials could make them endless."""
+
 REPORT_RESPONSE = b""
 """A ReportResponse, which is empty."""
 
 
-def check_response(answer: CheckAnswer, word_count: int) -> bytes:
-    """
-    Write a CheckResponse for a caller that knows *word_count* words of the global dictionary.
+class CheckResponses:
+    """Writes CheckResponses; what is equal in many of them is written once."""
 
-    Equal answers give equal bytes.
-    """
+    def __init__(self) -> None:
+        self._known: dict[Hashable, bytes] = {}
+
+    def write(self, answer: CheckAnswer, word_count: int) -> bytes:
+        """
+        Write *answer* for a caller that knows *word_count* words of the global dictionary.
+
+        Equal answers give equal bytes.
+        """
+        # Fields of a message may be written one by one (protobuf's encoding: "Merging").
+        raw = self._precondition(answer.precondition, word_count)
+        for name in sorted(answer.quotas):
+            raw += self._quota(name, answer.quotas[name], word_count)
+        return raw
+
+    def _precondition(self, given: Precondition, word_count: int) -> bytes:
+        if given.directive is not None or (seen := given.seen.key) is None:
+            return _precondition(given, word_count)
+        key = (seen, given.code, given.message, given.valid_for, given.valid_uses, word_count)
+        return self._known.get(key) or self._know(key, _precondition(given, word_count))
+
+    def _quota(self, name: str, given: QuotaAnswer, word_count: int) -> bytes:
+        if given.message or (seen := given.seen.key) is None:
+            return _quota(name, given, word_count)
+        key = (seen, name, given.granted, given.valid_for, word_count)
+        return self._known.get(key) or self._know(key, _quota(name, given, word_count))
+
+    def _know(self, key: Hashable, raw: bytes) -> bytes:
+        if len(self._known) >= MAX_KNOWN:
+            self._known.clear()
+        self._known[key] = raw
+        return raw
+
+
+def _precondition(given: Precondition, word_count: int) -> bytes:
     response = pb.CheckResponse()
     precondition = response.precondition
-    given = answer.precondition
     precondition.status.code = given.code
     precondition.status.message = given.message
     _set_seconds(precondition.valid_duration, given.valid_for)
     precondition.valid_use_count = min(given.valid_uses, INT32_MAX)
-    _refer(precondition.referenced_attributes, given.references, word_count)
+    _refer(precondition.referenced_attributes, given.seen.references, word_count)
     if given.directive is not None:
         _direct(precondition.route_directive, given.directive)
-    for name, quota in answer.quotas.items():
-        result = response.quotas[name]
-        _set_seconds(result.valid_duration, quota.valid_for)
-        result.granted_amount = quota.granted
-        _refer(result.referenced_attributes, quota.references, word_count)
-        if quota.code:
-            result.status.code = quota.code
-            result.status.message = quota.message
+    return response.SerializeToString(deterministic=True)
+
+
+def _quota(name: str, given: QuotaAnswer, word_count: int) -> bytes:
+    response = pb.CheckResponse()
+    result = response.quotas[name]
+    _set_seconds(result.valid_duration, given.valid_for)
+    result.granted_amount = given.granted
+    _refer(result.referenced_attributes, given.seen.references, word_count)
+    if given.code:
+        result.status.code = given.code
+        result.status.message = given.message
     return response.SerializeToString(deterministic=True)
 
 
@@ -69,10 +113,10 @@ class WordTable:
 
 def _refer(target: pb.ReferencedAttributes, references: References, word_count: int) -> None:
     table = WordTable(word_count)
-    for (name, key), condition in references.items():
+    for name, key in sorted(references, key=lambda read: (read[0], read[1] or "")):
         match = target.attribute_matches.add()
         match.name = table.index(name)
-        match.condition = condition.value  # type: ignore[assignment]  # stubs want the enum
+        match.condition = references[name, key].value  # type: ignore[assignment]  # stubs want the enum
         if key is not None:
             match.map_key = table.index(key)
     target.words.extend(table.words)

@@ -99,7 +99,7 @@ async def test_generated_attributes_route_and_match_and_leave_no_reference(start
     call = {"source.user": "kubernetes://pod.ns", "context.reporter.kind": "outbound"}
     found = (await mixer.check(call)).precondition
     assert found.message == "gate.ns:found"
-    assert {name for name, _ in found.references} == {
+    assert {name for name, _ in found.seen.references} == {
         "context.reporter.kind",
         "source.user",
         "source.namespace",
@@ -231,7 +231,7 @@ async def test_a_shadow_rule_is_counted_and_changes_nothing(start: Start) -> Non
     mixer = await start(SHADOW)
     found = (await mixer.check({"source.user": "eve"})).precondition
     assert (found.code, found.valid_for, found.valid_uses) == (0, 60, 10_000)
-    assert ("source.user", None) not in found.references
+    assert ("source.user", None) not in found.seen.references
     outcome = {"rule": "tried.istio-system", "outcome": "denied"}
     assert mixer.metric("mixer_rule_shadow_outcomes_total", **outcome) == 1
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from attributes import Reference
+from attributes import Reads, Reference, Seen
 from attributes.dictionary import GLOBAL_INDEX
 from mixer._pb import mixer_pb2 as pb
 from mixer.answers import (
@@ -17,15 +19,17 @@ from mixer.answers import (
 )
 from mixer.wire import encode
 
-REFERENCES = {
-    ("source.ip", None): Reference.EXACT,
-    ("request.headers", "x-own"): Reference.ABSENCE,
-    ("own.name", "x-own"): Reference.EXACT,
-}
+REFERENCES = Seen(
+    others={
+        ("source.ip", None): Reference.EXACT,
+        ("request.headers", "x-own"): Reference.ABSENCE,
+        ("own.name", "x-own"): Reference.EXACT,
+    }
+)
 
 
 def written(answer: CheckAnswer, known: int = 222) -> pb.CheckResponse:
-    return pb.CheckResponse.FromString(encode.check_response(answer, known))
+    return pb.CheckResponse.FromString(encode.CheckResponses().write(answer, known))
 
 
 def matches(sent: pb.ReferencedAttributes) -> list[tuple[int, int, int]]:
@@ -35,20 +39,20 @@ def matches(sent: pb.ReferencedAttributes) -> list[tuple[int, int, int]]:
 def test_references_use_global_words_and_then_their_own() -> None:
     answer = CheckAnswer(Precondition(0, "", 60, 10_000, REFERENCES))
     sent = written(answer).precondition.referenced_attributes
-    assert list(sent.words) == ["x-own", "own.name"]
+    assert list(sent.words) == ["own.name", "x-own"]
     headers = GLOBAL_INDEX["request.headers"]
-    assert matches(sent) == [(0, 2, 0), (headers, 1, -1), (-2, 2, -1)]
+    assert matches(sent) == [(-1, 2, -2), (headers, 1, -2), (0, 2, 0)]
 
 
 def test_a_caller_that_knows_no_words_gets_them_all() -> None:
     answer = CheckAnswer(Precondition(0, "", 60, 10_000, REFERENCES))
     sent = written(answer, known=0).precondition.referenced_attributes
-    assert list(sent.words) == ["source.ip", "request.headers", "x-own", "own.name"]
-    assert matches(sent) == [(-1, 2, 0), (-2, 1, -3), (-4, 2, -3)]
+    assert list(sent.words) == ["own.name", "x-own", "request.headers", "source.ip"]
+    assert matches(sent) == [(-1, 2, -2), (-3, 1, -2), (-4, 2, 0)]
 
 
 def test_the_precondition_is_always_there() -> None:
-    sent = written(CheckAnswer(Precondition(0, "", 60, 10_000, {})))
+    sent = written(CheckAnswer(Precondition(0, "", 60, 10_000, Seen())))
     assert sent.HasField("precondition")
     assert (sent.precondition.valid_duration.seconds, sent.precondition.valid_use_count) == (
         60,
@@ -69,12 +73,12 @@ def test_the_precondition_is_always_there() -> None:
 def test_seconds_become_a_duration_whose_parts_share_a_sign(
     seconds: float, parts: tuple[int, int]
 ) -> None:
-    sent = written(CheckAnswer(Precondition(0, "", seconds, 1, {}))).precondition.valid_duration
+    sent = written(CheckAnswer(Precondition(0, "", seconds, 1, Seen()))).precondition.valid_duration
     assert (sent.seconds, sent.nanos) == parts
 
 
 def test_a_use_count_over_32_bits_is_the_largest_there_is() -> None:
-    sent = written(CheckAnswer(Precondition(0, "", 1, 10**12, {})))
+    sent = written(CheckAnswer(Precondition(0, "", 1, 10**12, Seen())))
     assert sent.precondition.valid_use_count == 2**31 - 1
 
 
@@ -85,7 +89,7 @@ def test_a_directive_is_told_whole() -> None:
         302,
         "moved",
     )
-    sent = written(CheckAnswer(Precondition(7, "no", 5, 1, {}, directive))).precondition
+    sent = written(CheckAnswer(Precondition(7, "no", 5, 1, Seen(), directive))).precondition
     assert (sent.status.code, sent.status.message) == (7, "no")
     route = sent.route_directive
     assert [(o.name, o.value, o.operation) for o in route.request_header_operations] == [
@@ -100,14 +104,40 @@ def test_a_directive_is_told_whole() -> None:
 
 def test_quotas_are_told_and_equal_answers_are_equal_bytes() -> None:
     quotas = {
-        name: QuotaAnswer(number, 1.0, {("source.ip", None): Reference.EXACT}, 8, "h:none left")
+        name: QuotaAnswer(
+            number, 1.0, Seen(others={("source.ip", None): Reference.EXACT}), 8, "h:none left"
+        )
         for number, name in enumerate(("a", "b", "c"))
     }
-    precondition = Precondition(0, "", 60, 10_000, {})
+    precondition = Precondition(0, "", 60, 10_000, Seen())
     backwards = dict(reversed(list(quotas.items())))
-    one = encode.check_response(CheckAnswer(precondition, quotas), 222)
-    assert one == encode.check_response(CheckAnswer(precondition, backwards), 222)
+    one = encode.CheckResponses().write(CheckAnswer(precondition, quotas), 222)
+    assert one == encode.CheckResponses().write(CheckAnswer(precondition, backwards), 222)
     sent = pb.CheckResponse.FromString(one).quotas["b"]
     assert (sent.granted_amount, sent.valid_duration.seconds) == (1, 1)
     assert (sent.status.code, sent.status.message) == (8, "h:none left")
     assert len(sent.referenced_attributes.attribute_matches) == 1
+
+
+def test_what_is_equal_in_two_answers_is_written_once_and_nothing_else_is() -> None:
+    responses, reads = encode.CheckResponses(), Reads([("source.ip", None), ("a", "b")])
+
+    def write(seen: int, granted: int = 1, known: int = 222, **given: Any) -> bytes:
+        precondition = Precondition(**{**CALM, **given}, seen=Seen(((reads, seen),)))
+        quotas = {"q": QuotaAnswer(granted, 1.0, Seen(((reads, seen),)))}
+        return responses.write(CheckAnswer(precondition, quotas), known)
+
+    plain = write(0b01)
+    assert write(0b01) == plain
+    others = [
+        write(0b10), write(0b1001), write(0b01, granted=2), write(0b01, known=0),
+        write(0b01, code=7), write(0b01, message="m"), write(0b01, valid_for=2.0),
+        write(0b01, valid_uses=2),
+    ]  # fmt: skip
+    assert len({plain, *others}) == 1 + len(others)
+    again = encode.CheckResponses()
+    assert [plain, *others] == [write(*args) for args in [(0b01,), (0b10,), (0b1001,)]] + others[2:]
+    assert again.write(CheckAnswer(Precondition(**CALM, seen=Seen(((reads, 1),)))), 222) in plain
+
+
+CALM: dict[str, Any] = {"code": 0, "message": "", "valid_for": 60.0, "valid_uses": 10_000}
