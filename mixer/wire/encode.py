@@ -56,7 +56,7 @@ class CheckResponses:
     def _quota(self, name: str, given: QuotaAnswer, word_count: int) -> bytes:
         if given.message or (seen := given.seen.key) is None:
             return _quota(name, given, word_count)
-        key = (seen, name, given.granted, given.valid_for, word_count)
+        key = (seen, name, given.granted, given.valid_for, given.code, word_count)
         return self._known.get(key) or self._know(key, _quota(name, given, word_count))
 
     def _know(self, key: Hashable, raw: bytes) -> bytes:
