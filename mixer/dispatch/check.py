@@ -11,14 +11,13 @@ from mixer.adapter.template import Output, Variety
 from mixer.answers import CheckAnswer, HeaderChange, HeaderVerb, Precondition, RouteDirective
 from mixer.config.model import Mode
 from mixer.dispatch.combine import combine, directive
-from mixer.dispatch.gather import Faults, build, matching
 from mixer.dispatch.preprocess import preprocess
 from mixer.dispatch.quota import allocate
-from mixer.dispatch.run import Fault, Pending, error_list, run
+from mixer.dispatch.run import Fault, error_list, run
 from mixer.errors import Code, RpcError
 from mixer.expr.reads import Failure
 from mixer.instances.compile import output_values
-from mixer.rules.routes import Call, HeaderPlan, Route, Routes
+from mixer.rules.routes import Call, Found, HeaderPlan, Route, Routes
 
 
 async def check(
@@ -30,7 +29,7 @@ async def check(
     Raises RpcError(INTERNAL) where preprocessing fails, or where a rule that says so fails and no
     handler denies.
     """
-    if errors := await preprocess(routes, bag):
+    if routes.generates and (errors := await preprocess(routes, bag)):
         raise RpcError(Code.INTERNAL, errors)
     preprocessed = bag.seen
     answer = await _precondition(routes, bag)
@@ -44,39 +43,26 @@ async def check(
 
 
 async def _precondition(routes: Routes, bag: Bag) -> Precondition:
-    faults = Faults()
-    matched: list[tuple[Route, Bag]] = []
-    pending: list[Pending] = []
-    owners: list[Route] = []
-    rules = 0
-    for route, read in matching(routes, Variety.CHECK, bag, faults):
-        rules += 1
-        if route.changes_headers and route.mode is Mode.ENFORCE:
-            matched.append((route, read))
-        for call in route.calls:
-            if instance := build(route, call, read, faults):
-                pending.append((call, (instance,)))
-                owners.append(route)
-    routes.observer.phase(rules, len(owners))
+    found = routes.gather(Variety.CHECK, bag)
+    pending = found.pending
+    routes.observer.phase(found.rules, len(pending))
     outputs: dict[str, Value] = {}
     verdicts: list[tuple[str, Verdict]] = []
-    for route, (call, _), result in zip(owners, pending, await run(pending), strict=True):
-        verdict = _verdict(route, call, result, faults, outputs)
+    for (route, call, _), result in zip(pending, await run(pending), strict=True):
+        verdict = _verdict(route, call, result, found, outputs)
         if verdict is not None:
             verdicts.append((call.title, verdict))
-    verdicts += [
-        ("mixer", Verdict(Code.UNAVAILABLE, message, 0.0, 0)) for message in faults.denials
-    ]
+    verdicts += [("mixer", Verdict(Code.UNAVAILABLE, message, 0.0, 0)) for message in found.denials]
     combined = combine(verdicts)
-    if faults.failures and not combined.code:
+    if found.failures and not combined.code:
         raise RpcError(
-            Code.INTERNAL, f"performing check operation failed: {error_list(faults.failures)}"
+            Code.INTERNAL, f"performing check operation failed: {error_list(found.failures)}"
         )
     route_directive = None
     if combined.direct is not None:
         route_directive = directive(combined.code, combined.direct)
-    elif not combined.code and matched:
-        route_directive = _header_changes(matched, outputs)
+    elif not combined.code and found.heads:
+        route_directive = _header_changes(found.heads, outputs)
     return Precondition(
         combined.code,
         combined.message,
@@ -88,7 +74,7 @@ async def _precondition(routes: Routes, bag: Bag) -> Precondition:
 
 
 def _verdict(
-    route: Route, call: Call, result: Any, faults: Faults, outputs: dict[str, Value]
+    route: Route, call: Call, result: Any, found: Found, outputs: dict[str, Value]
 ) -> Verdict | None:
     """What counts of a handler's *result*; its output, if any, goes to *outputs*."""
     match result:
@@ -99,11 +85,11 @@ def _verdict(
                 values = output_values(output, f"{call.action}.output.")
                 outputs |= {name: values[name] for name in values if name not in outputs}
         case Fault(message):
-            faults.add(route, route.on_handler_error, message)
+            found.fault(route, route.on_handler_error, message)
             return None
         case _:
             message = f"{call.title}: adapter {call.adapter!r} returned no verdict and output"
-            faults.add(route, route.on_handler_error, message)
+            found.fault(route, route.on_handler_error, message)
             return None
     if route.mode is Mode.SHADOW:
         route.observer.shadowed("denied" if verdict.code else "allowed")

@@ -7,9 +7,8 @@ from mixer.adapter.results import Grant, QuotaArgs
 from mixer.adapter.template import Variety
 from mixer.answers import QuotaAnswer
 from mixer.config.model import Mode
-from mixer.dispatch.gather import Faults, build, matching
-from mixer.dispatch.run import Fault, Pending, run
-from mixer.rules.routes import Route, Routes
+from mixer.dispatch.run import Fault, run
+from mixer.rules.routes import Routes
 
 FREE_SECONDS = 60.0
 """How long a grant holds that no rule has a say in."""
@@ -31,26 +30,18 @@ async def allocate(
     args = QuotaArgs(
         args.amount, args.best_effort, deduplication_id + name if deduplication_id else ""
     )
-    faults = Faults()
-    pending: list[Pending] = []
-    owners: list[Route] = []
-    rules = 0
-    for route, read in matching(routes, Variety.QUOTA, bag, faults):
-        rules += 1
-        for call in route.calls:
-            if call.quota == wanted and (instance := build(route, call, read, faults)):
-                pending.append((call, (instance, args)))
-                owners.append(route)
-    routes.observer.phase(rules, len(owners))
+    found = routes.gather(Variety.QUOTA, bag, wanted)
+    pending = [(route, call, (*built, args)) for route, call, built in found.pending]
+    routes.observer.phase(found.rules, len(pending))
     grants: list[tuple[str, Grant]] = []
-    for route, (call, _), result in zip(owners, pending, await run(pending), strict=True):
+    for (route, call, _), result in zip(pending, await run(pending), strict=True):
         if isinstance(result, Fault):
-            faults.add(route, route.on_handler_error, result.message)
+            found.fault(route, route.on_handler_error, result.message)
         elif route.mode is Mode.SHADOW:
             route.observer.shadowed("granted" if result.amount else "refused")
         else:
             grants.append((call.title, result))
-    if faults.failures or faults.denials:
+    if found.failures or found.denials:
         return QuotaAnswer(0, 0.0, bag.seen)
     if not grants:
         return QuotaAnswer(args.amount, FREE_SECONDS, bag.seen)

@@ -10,12 +10,9 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, TypeAlias
+from typing import Any
 
-from mixer.rules.routes import Call
-
-Pending: TypeAlias = tuple[Call, tuple[Any, ...]]
-"""A call and the arguments of its verb."""
+from mixer.rules.routes import Call, Pending
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +26,7 @@ async def run(pending: Sequence[Pending]) -> list[Any]:
     """Run all of *pending* and return their results, or faults, in the same order."""
     results: list[Any] = [None] * len(pending)
     waiting = []
-    for at, (call, arguments) in enumerate(pending):
+    for at, (_, call, arguments) in enumerate(pending):
         if call.waits:
             waiting.append(_awaited(call, arguments, results, at))
         else:

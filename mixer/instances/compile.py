@@ -33,11 +33,40 @@ FIXED: dict[Any, ValueType] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Leaf:
+    """A field with an expression."""
+
+    program: Program
+    where: str
+    """What is said before the reason where it has no value for a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Struct:
+    """An instance, or one nested in a field of it."""
+
+    type: type[Template]
+    name: str
+    fields: tuple[tuple[str, Part], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """A field with literal keys."""
+
+    items: tuple[tuple[str, Part], ...]
+
+
+Part: TypeAlias = Leaf | Struct | Entries
+
+
+@dataclass(frozen=True, slots=True)
 class Builder:
     """A compiled instance."""
 
     instance: Instance
     shape: Shape
+    parts: Struct
     build: Callable[[Bag], Template]
     """Raises EvaluationError, which names the field, where one has no value for this call."""
 
@@ -48,12 +77,12 @@ class Builder:
 def builder(instance: Instance, vocabulary: Vocabulary) -> tuple[Builder | None, list[Problem]]:
     """Compile *instance*; None where it has problems."""
     compiler = _Compiler(instance, vocabulary)
-    read = compiler.struct(instance.template, instance.params, "", "")
+    parts = compiler.struct(instance.template, instance.params, "", "")
     bind = compiler.bindings()
     if compiler.problems:
         return None, compiler.problems
     shape = Shape(instance.name, instance.template, compiler.types)
-    return Builder(instance, shape, read, bind), []
+    return Builder(instance, shape, parts, _reader(parts), bind), []
 
 
 def compile_text(
@@ -88,40 +117,35 @@ class _Compiler:
         self.types: dict[str, ValueType] = {}
         self.problems: list[Problem] = []
 
-    def struct(self, type_: type[Template], params: Params, path: str, where: str) -> Read:
-        """A reader of one struct; *where* is its place in evaluation errors."""
+    def struct(self, type_: type[Template], params: Params, path: str, where: str) -> Struct:
+        """The parts of one struct; *where* is its place in evaluation errors."""
         annotations = field_types(type_)
-        readers: dict[str, Read] = {}
+        fields: list[tuple[str, Part]] = []
         for name, given in params.items():
             inner = f"{path}.{name}" if path else name
             shown = f"{where}.{_camel(name)}" if where else _camel(name)
-            readers[name] = self._field(annotations[name], given, inner, shown)
-        full_name = "" if path else self.instance.name
-        fields = tuple(readers.items())
+            if part := self._field(annotations[name], given, inner, shown):
+                fields.append((name, part))
+        return Struct(type_, "" if path else self.instance.name, tuple(fields))
 
-        def read(bag: Bag) -> Template:
-            return type_(name=full_name, **{name: value(bag) for name, value in fields})
-
-        return read
-
-    def _field(self, annotation: Any, given: Text | Params, path: str, where: str) -> Read:
+    def _field(self, annotation: Any, given: Text | Params, path: str, where: str) -> Part | None:
         if isinstance(given, Text):
             return self._leaf(given, FIXED.get(annotation), path, where)
         if isinstance(annotation, type) and issubclass(annotation, Template):
             return self.struct(annotation, given, path, where)
         _, item = get_args(annotation)
-        readers = tuple(
+        parts = (
             (key, self._field(item, text, f"{path}.{key}", f"{where}[{key}]"))
             for key, text in given.items()
         )
-        return lambda bag: {key: read(bag) for key, read in readers}
+        return Entries(tuple((key, part) for key, part in parts if part))
 
-    def _leaf(self, text: Text, expected: ValueType | None, path: str, where: str) -> Read:
+    def _leaf(self, text: Text, expected: ValueType | None, path: str, where: str) -> Leaf | None:
         program = self._compile(text, self.instance.lang, self.vocabulary, expected)
         if program is None:
-            return lambda bag: None
+            return None
         self.types[path] = program.value_type
-        return _reader(program.run, f"evaluation failed at [{self.instance.name}]'{where}'")
+        return Leaf(program, f"evaluation failed at [{self.instance.name}]'{where}'")
 
     def _compile(
         self, text: Text, lang: Lang, vocabulary: Vocabulary, expected: ValueType | None
@@ -157,7 +181,7 @@ class _Compiler:
                 what = (
                     f"evaluation failed at [{self.instance.name}]'AttributeBindings[{attribute}]'"
                 )
-                readers.append((attribute, _reader(program.run, what)))
+                readers.append((attribute, _reader(Leaf(program, what))))
 
         def bind(bag: Bag, found: Output) -> dict[str, Value]:
             scoped = bag.overlaid(output_values(found, "output."))
@@ -190,14 +214,30 @@ def field_types(type_: type[msgspec.Struct]) -> dict[str, Any]:
     return {name: hints[name] for name in type_.__struct_fields__ if name != "name"}
 
 
-def _reader(run: Callable[[Bag], Any], what: str) -> Read:
-    def read(bag: Bag) -> Any:
-        value = run(bag)
-        if value.__class__ is Failure:
-            raise EvaluationError(f"{what}: '{value.message}'")
-        return value
+def _reader(part: Part) -> Read:
+    """The plain way to build *part*: `mixer.rules.fuse` writes code that does the same."""
+    match part:
+        case Leaf(program, where):
+            run = program.run
 
-    return read
+            def read(bag: Bag) -> Any:
+                value = run(bag)
+                if value.__class__ is Failure:
+                    raise EvaluationError(unbuilt(where, value))
+                return value
+
+            return read
+        case Struct(type_, name, given):
+            fields = tuple((field, _reader(inner)) for field, inner in given)
+            return lambda bag: type_(name=name, **{field: value(bag) for field, value in fields})
+        case Entries(items):
+            entries = tuple((key, _reader(inner)) for key, inner in items)
+            return lambda bag: {key: value(bag) for key, value in entries}
+
+
+def unbuilt(where: str, failure: Failure) -> str:
+    """Why an instance could not be built."""
+    return f"{where}: '{failure.message}'"
 
 
 def _short(value: Value) -> Value:

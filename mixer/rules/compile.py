@@ -6,7 +6,6 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
 
 from attributes import Bag, ValueType, Vocabulary
 from mixer.adapter.template import Shape, Variety
@@ -33,7 +32,7 @@ class CompiledRule:
     """A rule whose handlers are still to be opened."""
 
     rule: Rule
-    match: Callable[[Bag], Any] | None
+    match: Program | None
     samplers: tuple[Callable[[Bag], bool], ...]
     actions: tuple[tuple[Action, tuple[Builder, ...]], ...]
     request_headers: tuple[HeaderPlan, ...]
@@ -124,7 +123,7 @@ class _Compiler:
             if built := self.builders.get(instance.key):
                 yield built
 
-    def _match(self) -> Callable[[Bag], Any] | None:
+    def _match(self) -> Program | None:
         text = self.rule.match.text.strip()
         if text in ("", "true"):
             return None
@@ -132,7 +131,7 @@ class _Compiler:
         if program is None:
             return None
         self._warn_of_stars(program)
-        return program.run
+        return program
 
     def _warn_of_stars(self, program: Program) -> None:
         """``match(s, "*x*")`` is a prefix match on the text ``*x``, which nobody means."""

@@ -7,14 +7,15 @@ Law: immutable; a configuration change makes new routes and swaps them whole.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
 
-from attributes import Bag
+from attributes import Bag, Reads
 from mixer.adapter.template import Variety
 from mixer.answers import HeaderVerb
 from mixer.config.model import Mode, OnError
 from mixer.errors import EvaluationError
+from mixer.expr.compile import Program
 from mixer.expr.reads import Failure
 from mixer.instances.compile import Builder
 
@@ -87,7 +88,7 @@ class Route:
     name: str
     """``NAME.NAMESPACE`` of the rule, for messages."""
 
-    match: Callable[[Bag], Any] | None
+    match: Program | None
     """None means always."""
 
     samplers: tuple[Callable[[Bag], bool], ...]
@@ -105,13 +106,63 @@ class Route:
         return bool(self.request_headers or self.response_headers)
 
 
+Arguments: TypeAlias = tuple[Any, ...]
+Pending: TypeAlias = tuple[Route, Call, Arguments]
+"""A call, whose it is, and the arguments of its verb."""
+
+
+@dataclass(slots=True)
+class Found:
+    """What one phase of a call has to do, and what went wrong while that was found out."""
+
+    pending: list[Pending] = field(default_factory=list)
+    heads: list[tuple[Route, Bag]] = field(default_factory=list)
+    """The matching rules that change headers, and what to read for that."""
+
+    rules: int = 0
+    """How many matched."""
+
+    failures: list[str] = field(default_factory=list)
+    """Messages that fail the RPC."""
+
+    denials: list[str] = field(default_factory=list)
+    """Messages that deny the precondition."""
+
+    def fault(self, route: Route, outcome: OnError, message: str) -> None:
+        """Count a fault of *route* and keep its *message* as *outcome* says."""
+        route.observer.fault(outcome, message)
+        if route.mode is Mode.SHADOW:
+            return
+        if outcome is OnError.FAIL:
+            self.failures.append(message)
+        elif outcome is OnError.DENY:
+            self.denials.append(message)
+
+    def unmatched(self, route: Route, message: str) -> None:
+        """Count a condition of *route* that has no value."""
+        route.observer.match_failed(message)
+        self.fault(route, route.on_match_error, message)
+
+
+Gather: TypeAlias = Callable[[Bag, str | None, Found], None]
+"""Finds what the rules of one scope have to do for a call; of quotas, only for the one named."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scope:
+    """The routes that a call of one variety may take, in order."""
+
+    routes: tuple[Route, ...]
+    gather: Gather
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Routes:
     """All routes of a configuration."""
 
     default_namespace: str
     observer: RoutesObserver
-    table: Mapping[Variety, Mapping[str, tuple[Route, ...]]]
+    table: Mapping[Variety, Mapping[str, Scope]]
     """Per variety and identity namespace: the default namespace's rules and its own, in order.
     Checks with output stand under CHECK."""
 
@@ -119,34 +170,51 @@ class Routes:
     """Short names of all configured quota instances, case folded."""
 
     deny_unknown_quota: bool = False
+    generates: bool = False
+    """Whether any rule generates attributes."""
 
-    @property
-    def generates(self) -> bool:
-        """Whether any rule generates attributes."""
-        return any(self.table[Variety.ATTRIBUTE_GENERATOR].values())
-
-    def scope(self, variety: Variety, bag: Bag) -> tuple[Route, ...]:
+    def gather(self, variety: Variety, bag: Bag, quota: str | None = None) -> Found:
         """
-        The routes a call may match, by its identity namespace (spec: config, which rules apply).
+        What is to be done for a call, by its identity namespace (spec: config, which rules apply).
 
         Reads the attributes that decide it, which become references.
         """
         namespaces = self.table[variety]
-        found = namespaces.get(identity(bag))
-        return namespaces[self.default_namespace] if found is None else found
+        scope = namespaces.get(identity(bag)) or namespaces[self.default_namespace]
+        found = Found()
+        scope.gather(bag, quota, found)
+        return found
+
+
+_IDENTITY = Reads(
+    [
+        ("context.reporter.kind", None),
+        ("destination.namespace", None),
+        ("source.namespace", None),
+    ]
+)
 
 
 def identity(bag: Bag) -> str:
     """The namespace whose rules apply to a call; empty where none but the default's do."""
-    kind = bag.get("context.reporter.kind")
+    kind = bag.read("context.reporter.kind")
+    seen = 0b10 if kind is None else 0b01
     match kind if isinstance(kind, str) else "inbound":
         case "inbound":
-            namespace = bag.get("destination.namespace")
+            namespace = bag.read("destination.namespace")
+            seen |= 0b1000 if namespace is None else 0b0100
         case "outbound":
-            namespace = bag.get("source.namespace")
+            namespace = bag.read("source.namespace")
+            seen |= 0b10_0000 if namespace is None else 0b01_0000
         case _:
-            return ""
+            namespace = ""
+    bag.note((_IDENTITY, seen))
     return namespace if isinstance(namespace, str) else ""
+
+
+def unmatched(route: Route, failure: Failure) -> str:
+    """Why a rule's condition has no value."""
+    return f"rule {route.name}: match failed: {failure.message}"
 
 
 def matches(route: Route, bag: Bag) -> bool:
@@ -156,9 +224,9 @@ def matches(route: Route, bag: Bag) -> bool:
     Raises EvaluationError where its condition has no value.
     """
     if route.match is not None:
-        found = route.match(bag)
+        found = route.match.run(bag)
         if found.__class__ is Failure:
-            raise EvaluationError(f"rule {route.name}: match failed: {found.message}")
+            raise EvaluationError(unmatched(route, found))
         if found is not True:
             return False
     return all(takes(bag) for takes in route.samplers)

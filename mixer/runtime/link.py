@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from structlog.typing import FilteringBoundLogger
 
@@ -13,11 +13,15 @@ from mixer.adapter.results import Grant, Verdict
 from mixer.adapter.template import Output, Variety
 from mixer.config.model import Action, Key, OnError
 from mixer.instances.compile import Builder
+from mixer.rules import fuse
 from mixer.rules.compile import Compiled, CompiledRule
-from mixer.rules.routes import Call, Route, Routes
+from mixer.rules.routes import Call, Gather, Route, Routes, Scope
 from mixer.runtime.handlers import OpenHandler
 from mixer.runtime.observe import RoutesObserver, RuleObserver
 from mixer.telemetry.metrics import Metrics
+
+Gatherer: TypeAlias = Callable[[tuple[Route, ...]], Gather]
+"""Makes routes into the function that finds what they have to do."""
 
 EXPECTS: dict[str, type] = {
     "check": Verdict,
@@ -48,6 +52,7 @@ def link(
     deny_unknown_quota: bool,
     metrics: Metrics,
     log: FilteringBoundLogger,
+    gatherer: Gatherer = fuse.gatherer,
 ) -> Linked:
     """Make the routes of *compiled* over *handlers*."""
     linker = _Linker(handlers, metrics, log)
@@ -58,7 +63,8 @@ def link(
     namespaces = {rule.rule.key.namespace for rule in compiled.rules} | {default_namespace}
     table = {
         variety: {
-            namespace: _scope(found, namespace, default_namespace) for namespace in namespaces
+            namespace: _scope(found, namespace, default_namespace, gatherer)
+            for namespace in namespaces
         }
         for variety, found in ordered.items()
     }
@@ -70,15 +76,19 @@ def link(
         for variety, found in ordered.items()
     }
     observer = RoutesObserver(metrics.routes(), log)
-    routes = Routes(default_namespace, observer, table, quotas, deny_unknown_quota)
+    generates = bool(ordered[Variety.ATTRIBUTE_GENERATOR])
+    routes = Routes(default_namespace, observer, table, quotas, deny_unknown_quota, generates)
     return Linked(routes, linker.unsatisfied, destinations)
 
 
-def _scope(found: list[tuple[str, Route]], namespace: str, default: str) -> tuple[Route, ...]:
+def _scope(
+    found: list[tuple[str, Route]], namespace: str, default: str, gatherer: Gatherer
+) -> Scope:
     """The default namespace's routes, then the namespace's own, each in the model's order."""
     first = [entry for entry in found if entry[0] == default]
     own = [entry for entry in found if entry[0] == namespace] if namespace != default else []
-    return tuple(route for _, route in first + own)
+    routes = tuple(route for _, route in first + own)
+    return Scope(routes, gatherer(routes))
 
 
 class _Linker:

@@ -28,6 +28,9 @@ class Options:
     deny_unknown_quota: bool = False
     """Whether a quota that no rule knows is refused instead of granted."""
 
+    fused: bool = True
+    """Whether rules become one function per scope; else they go the plain way, its reference."""
+
     adapter_defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Params by adapter and field, for handlers that leave them at the adapter's default."""
 

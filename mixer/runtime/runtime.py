@@ -20,6 +20,7 @@ from mixer.config import load, watch
 from mixer.config.files import roots
 from mixer.config.load import Documents
 from mixer.errors import Problem, Severity, StartError
+from mixer.rules import fuse, plain
 from mixer.runtime.handlers import Handlers, OpenHandler, Turnover
 from mixer.runtime.link import Linked, link
 from mixer.runtime.options import Options
@@ -130,13 +131,15 @@ class Runtime:
         turnover = await self._handlers.turn_over(
             planned.model.handlers, planned.compiled.shapes, before
         )
-        linked = link(
+        linked = await asyncio.to_thread(
+            link,
             planned.compiled,
             turnover.handlers,
             self._options.default_namespace,
             self._options.deny_unknown_quota,
             self._metrics,
             self._log,
+            fuse.gatherer if self._options.fused else plain.gatherer,
         )
         number = old.id + 1 if old else 1
         self.snapshot = Snapshot(number, planned, linked.routes, turnover.handlers)

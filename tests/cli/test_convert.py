@@ -115,7 +115,7 @@ def outcomes(rules: Compiled, bag: dict[str, Value]) -> dict[str, Any]:
     """By rule: whether it takes the call, and what it makes of it."""
     found: dict[str, Any] = {}
     for rule in rules.rules:
-        takes = rule.match is None or rule.match(Bag(bag)) is True
+        takes = rule.match is None or rule.match.run(Bag(bag)) is True
         made = []
         for _, builders in rule.actions:
             for builder in builders:
