@@ -87,7 +87,7 @@ def only_message(body: bytes, encoding: bytes, limit: int) -> bytes:
     return opened(body, encoding, limit)
 
 
-def message_length(prefix: bytes, limit: int) -> int:
+def message_length(prefix: bytes | bytearray, limit: int) -> int:
     """The bytes of the message that has this *prefix*, without it. Raises RpcError."""
     length = int.from_bytes(prefix[1:PREFIX_BYTES], "big")
     if length > limit:

@@ -44,6 +44,7 @@ from mixer.transport.messages import (
     too_large,
 )
 
+_STREAM_WINDOW = 1 << 20
 _UNKNOWN = RpcError(Code.INTERNAL, INTERNAL)
 _EXPIRED = RpcError(Code.DEADLINE_EXCEEDED, "the deadline passed before the answer was there")
 
@@ -63,8 +64,10 @@ class Service:
 
     def connection(self) -> Connection:
         """A new connection."""
+        body_bytes = self.limits.max_message_bytes + PREFIX_BYTES
         limits = HttpLimits(
-            body_bytes=self.limits.max_message_bytes + PREFIX_BYTES,
+            body_bytes=body_bytes,
+            stream_window=max(_STREAM_WINDOW, body_bytes),  # a whole message is taken at once
             concurrent_streams=self.limits.max_concurrent_streams,
         )
         return Connection(limits, self.is_streamed)
@@ -76,7 +79,7 @@ class Messages:
     def __init__(self, limit: int, used: Callable[[int], None]) -> None:
         self._limit = limit
         self._used = used
-        self._data = b""
+        self._data = bytearray()
         self._ended = self._stopped = False
         self._more = asyncio.Event()
         self.encoding = b"identity"
@@ -102,7 +105,8 @@ class Messages:
             if len(self._data) >= PREFIX_BYTES:
                 whole = PREFIX_BYTES + message_length(self._data, self._limit)
                 if len(self._data) >= whole:
-                    first, self._data = self._data[:whole], self._data[whole:]
+                    first = bytes(self._data[:whole])
+                    del self._data[:whole]
                     self._used(whole)
                     yield opened(first, self.encoding, self._limit)
                     continue

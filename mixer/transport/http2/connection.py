@@ -33,7 +33,7 @@ class Limits:
     """Of one request."""
 
     held_bytes: int = 64 << 20
-    """Of all requests that are not whole, and of all parts that nobody took yet."""
+    """Of all requests that are not whole, and of all parts that nobody took yet; one may be."""
 
     concurrent_streams: int = 1024
     header_list_bytes: int = 64 * 1024
@@ -230,7 +230,7 @@ class Connection:
         held = found.held
         grant = found.take(payload, flags, events)
         self._held += found.held - held
-        if self._held > self._limits.held_bytes and not ends:
+        if self._held > max(self._limits.held_bytes, self._limits.body_bytes) and not ends:
             raise StreamFault(Reason.ENHANCE_YOUR_CALM, "too much of requests that are not whole")
         if ends:
             self._complete(stream, found, events)
