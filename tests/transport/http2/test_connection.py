@@ -190,7 +190,7 @@ def test_what_waits_for_its_own_window_does_not_stop_others() -> None:
 
 
 def test_bodies_that_are_not_whole_have_a_bound_together() -> None:
-    ours = Connection(Limits(held_bytes=100))
+    ours = Connection(Limits(held_bytes=100, body_bytes=100))
     ours.receive(GREETING + headers(1, 4) + frame(frames.DATA, 0, 1, b"x" * 60))
     ours.receive(headers(3, 4) + frame(frames.DATA, 0, 3, b"x" * 60))
     assert frames.reset(3, Reason.ENHANCE_YOUR_CALM) in ours.output()
