@@ -3,6 +3,7 @@
 PYTHON ?= python3
 CONFIG ?= config
 BASELINE ?=
+SECONDS ?= 60
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
-.PHONY: help run test lint format proto docs bench clean
+.PHONY: help run test lint format proto docs bench fuzz clean
 
 help:
 	@echo 'make run     serve $(CONFIG)/ on 127.0.0.1:9091'
@@ -20,6 +21,7 @@ help:
 	@echo 'make proto   generate mixer/_pb from proto/'
 	@echo 'make docs    generate config/schema.json and docs/reference from the code'
 	@echo 'make bench   CPU per request against bench/baseline.json (BASELINE=write renews it)'
+	@echo 'make fuzz    the HTTP/2 and gRPC code for $(SECONDS) seconds a harness (Linux on x86-64)'
 	@echo 'make clean   remove the virtual environment and all caches'
 	@echo
 	@echo 'PYTHON=python3.12 chooses an interpreter, CONFIG=dir what `make run` serves.'
@@ -67,8 +69,12 @@ docs: $(DEV)
 bench: $(DEV)
 	$(BIN)/python -m bench $(if $(filter write,$(BASELINE)),--write-baseline)
 
+fuzz: $(DEV)
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(PIP) install --editable '.[dev,fuzz]'
+	$(BIN)/python -m tests.fuzz $(SECONDS)
+
 clean:
-	rm -rf $(VENV) .peers .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .peers .fuzz .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	rm -f .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -45,6 +45,9 @@ from mixer.transport.messages import (
 )
 
 _STREAM_WINDOW = 1 << 20
+_FORGIVEN = 500
+"""Nuisances from one look to the next."""
+
 _UNKNOWN = RpcError(Code.INTERNAL, INTERNAL)
 _EXPIRED = RpcError(Code.DEADLINE_EXCEEDED, "the deadline passed before the answer was there")
 
@@ -138,6 +141,8 @@ class Peer(asyncio.Protocol):
         self._flushes = False
         self._said_bye = False
         self._stalled: set[Hashable] = set()
+        self._moved = asyncio.Event()
+        """Set, and replaced, when something may be sent that had to wait."""
         self._heard = True
         self.quiet = 0
         """Looks in a row that found nothing said and nothing to do."""
@@ -162,6 +167,12 @@ class Peer(asyncio.Protocol):
             else:
                 self._take(event)
         self._flush()
+        self._moves()
+
+    def _moves(self) -> None:
+        if self._messages:
+            self._moved.set()
+            self._moved = asyncio.Event()
 
     def pause_writing(self) -> None:
         """A peer that does not read is not read from: its answers would pile up here."""
@@ -169,6 +180,7 @@ class Peer(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._transport.resume_reading()
+        self._moves()
 
     def connection_lost(self, error: Exception | None) -> None:
         for task in self._tasks.values():
@@ -279,8 +291,12 @@ class Peer(asyncio.Protocol):
 
     async def _stream(self, stream: int, handler: StreamHandler, messages: Messages) -> None:
         async def send(message: bytes) -> None:
+            """Send, and wait until it is sent: what a peer does not read would pile up here."""
             self._connection.send(stream, framed(message))
-            self._flush_soon()
+            self._flush()
+            await asyncio.sleep(0)  # others have their turn, however many messages have come
+            while not self._transport.is_reading() or self._connection.is_blocked(stream):
+                await self._moved.wait()
 
         try:
             await handler(aiter(messages), send)
@@ -334,6 +350,7 @@ class Peer(asyncio.Protocol):
 
     def look(self) -> None:
         """Cut off what has made no progress since the last look, because of its peer."""
+        self._connection.forgive(_FORGIVEN)
         stalled = self._connection.stalled
         if not self._transport.is_reading():
             stalled.add("answers that are not read")

@@ -40,7 +40,10 @@ class Limits:
     stream_window: int = 1 << 20
     connection_window: int = 16 << 20
     nuisances: int = 1000
-    """Frames that do nothing for a request, or undo one, more than requests that were answered."""
+    """
+    Frames that do nothing for a request, or undo one, more than requests that were answered, and
+    than were forgiven.
+    """
 
 
 def _none(request: Request) -> bool:
@@ -158,6 +161,7 @@ class Connection:
             try:
                 self._frame(kind, flags, stream, payload, events)
             except StreamFault as fault:
+                self._annoy()
                 self._reset(stream, fault.reason, events)
         self._buffer = buffer[at:]
 
@@ -393,7 +397,6 @@ class Connection:
             raise ConnectionFault(Reason.ENHANCE_YOUR_CALM, "too many frames without requests")
 
     def _reset(self, stream: int, reason: Reason, events: list[Event]) -> None:
-        self._annoy()
         self._send_reset(stream, reason)
         self._forget(stream, events)
 
@@ -413,22 +416,22 @@ class Connection:
 
     def respond(self, stream: int, head: Block, body: bytes, end: Block) -> None:
         """Answer a request whole: headers, a body, and the trailers that end it."""
-        if stream in self._live:
+        if self._outbound.takes(stream):
             self._outbound.respond(stream, head, body, end)
 
     def begin(self, stream: int, head: Block) -> None:
         """Send the headers of an answer, where anybody still waits for it."""
-        if stream in self._live:
+        if self._outbound.takes(stream):
             self._outbound.begin(stream, head)
 
     def send(self, stream: int, data: bytes) -> None:
         """Send a part of an answer's body, as soon as the peer's windows allow."""
-        if stream in self._live:
+        if self._outbound.takes(stream):
             self._outbound.send(stream, data)
 
     def finish(self, stream: int, end: Block) -> None:
         """End an answer by *end*: after its body as trailers, without one as its only headers."""
-        if stream in self._live:
+        if self._outbound.takes(stream):
             self._outbound.finish(stream, end)
 
     def _ended(self, stream: int) -> None:
@@ -455,6 +458,10 @@ class Connection:
             self._reset(stream, reason, events)
         return events
 
+    def forgive(self, nuisances: int) -> None:
+        """Forget some *nuisances*, as time passes: who pings a few times a minute is no flood."""
+        self._nuisances = max(0, self._nuisances - nuisances)
+
     def drain(self) -> None:
         """
         Ask for no new streams; those the peer sent before it heard of that are answered.
@@ -473,6 +480,10 @@ class Connection:
         if not self._refusing and not self.closed:
             self._refusing = True
             self._go_away(Reason.NO_ERROR)
+
+    def is_blocked(self, stream: int) -> bool:
+        """Whether what was sent on a stream waits for its peer."""
+        return stream in self._outbound.blocked
 
     @property
     def is_drained(self) -> bool:

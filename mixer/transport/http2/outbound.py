@@ -48,6 +48,13 @@ class Outbound:
         """The streams whose peer must widen a window before they can go on."""
         return self._unsent.keys()
 
+    def takes(self, stream: int) -> bool:
+        """Whether an answer can be given on a *stream*, or gone on with."""
+        if stream not in self.windows:
+            return False
+        unsent = self._unsent.get(stream)
+        return unsent is None or unsent.end is None
+
     def respond(self, stream: int, head: Block, body: bytes, end: Block) -> None:
         """Send a whole answer on a stream that is open."""
         size = len(body)

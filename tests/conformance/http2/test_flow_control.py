@@ -71,6 +71,7 @@ def test_streams_share_the_window_of_the_connection_in_turn(address: str) -> Non
         peer.send(ask(1, message(65_535 - 5)))
         peer.until_end(1)
         peer.send(ask(3, message(60_000)) + ask(5, message(60_000)))
+        peer.until_marked()
         peer.send(window_update(0, 65_536))
         assert len(said(peer, 3)) == len(said(peer, 5)) == 2 * 16_384
 

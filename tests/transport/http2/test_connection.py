@@ -178,6 +178,39 @@ def test_a_request_ends_with_an_answer_that_waited_for_its_window() -> None:
     assert ours.output() == b""
 
 
+def test_an_answer_that_waits_for_its_window_is_not_given_twice() -> None:
+    ours = Connection()
+    ours.receive(PREFACE + frames.settings([(Setting.INITIAL_WINDOW_SIZE, 0)]) + headers())
+    ours.respond(1, HEAD, b"once", END)
+    ours.output()
+    ours.respond(1, HEAD, b"", END)
+    ours.send(1, b"more")
+    ours.finish(1, END)
+    assert ours.output() == b""
+    ours.receive(frames.window_update(1, 4))
+    assert ours.output() == frame(frames.DATA, 0, 1, b"once") + frame(1, 5, 1, END.block)
+    assert ours.is_idle
+
+
+def test_nuisances_can_be_forgiven() -> None:
+    ours = Connection(Limits(nuisances=10))
+    ours.receive(GREETING)
+    for _ in range(5):
+        ours.receive(frame(frames.PING, 0, 0, b"12345678") * 10)
+        ours.forgive(10)
+    assert not ours.closed
+    ours.receive(frame(frames.PING, 0, 0, b"12345678") * 11)
+    assert ours.closed
+
+
+def test_to_cut_streams_is_no_nuisance_of_the_peer() -> None:
+    ours = Connection(Limits(nuisances=0))
+    ours.receive(GREETING + headers(1, 4) + headers(3, 4))
+    assert ours.cut(1, Reason.CANCEL) == ours.cut(3, Reason.CANCEL) == []
+    assert ours.output().endswith(frames.reset(1, Reason.CANCEL) + frames.reset(3, Reason.CANCEL))
+    assert not ours.closed
+
+
 def test_what_waits_for_its_own_window_does_not_stop_others() -> None:
     ours = Connection()
     ours.receive(PREFACE + frames.settings([(Setting.INITIAL_WINDOW_SIZE, 0)]))
