@@ -1,5 +1,5 @@
 """
-Hand out quota, counted in the memory of this process: a restart forgets, replicas do not share.
+Hand out quota, counted in memory: a restart forgets, and replicas of the server do not share.
 
 Example::
 
@@ -24,12 +24,14 @@ distinct tuple of dimensions is counted on its own, with or without an override.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from typing import NamedTuple
 
 from adapters.memquota.counters import Counters
 from adapters.memquota.deduplication import Answer, Deduplication
 from adapters.memquota.limits import QuotaLimit
+from adapters.memquota.shared import SharedCounters, SharedDeduplication
 from mixer.adapter import (
     Adapter,
     Allocates,
@@ -41,6 +43,8 @@ from mixer.adapter import (
     Quota,
     QuotaArgs,
     Shape,
+    Table,
+    TableFull,
     hookimpl,
 )
 
@@ -68,12 +72,29 @@ class Memquota(Adapter[MemquotaConfig], Allocates[Quota], name="memquota"):
 
     def __init__(self, config: MemquotaConfig, env: Env) -> None:
         super().__init__(config, env)
-        self._counters = {
-            shape.name: Counters(quota, shape)
-            for shape in env.shapes
-            if (quota := _limits_of(config, shape))
-        }
-        self._answered = Deduplication(config.min_deduplication_duration.seconds, env.clock())
+        self._own = _Ledger(
+            {shape.name: Counters(limits, shape) for shape, limits in self._limits()},
+            Deduplication(config.min_deduplication_duration.seconds),
+        )
+        self._table: Table | None = None
+        self._alone = 0
+        """Calls that were counted by this worker alone."""
+
+    async def open(self) -> None:
+        """Join the other workers, if there are any."""
+        self._table = table = self.env.table()
+        if table is not None:
+            self._shared = _Ledger(
+                {
+                    shape.name: SharedCounters(quota, shape, table)
+                    for shape, quota in self._limits()
+                },
+                SharedDeduplication(self.config.min_deduplication_duration.seconds, table),
+            )
+
+    def _limits(self) -> list[tuple[Shape, QuotaLimit]]:
+        found = [(shape, _limits_of(self.config, shape)) for shape in self.env.shapes]
+        return [(shape, limits) for shape, limits in found if limits]
 
     @classmethod
     def problems(cls, config: MemquotaConfig, shapes: Sequence[Shape]) -> Iterable[FieldProblem]:
@@ -106,20 +127,50 @@ class Memquota(Adapter[MemquotaConfig], Allocates[Quota], name="memquota"):
 
     def allocate(self, instance: Quota, args: QuotaArgs, /) -> Grant:
         """Take from the instance's counter, or give back if the amount is negative."""
-        units = args.amount
-        if not units:
+        if not args.amount:
             return NOTHING
         now = self.env.clock()
-        call = args.deduplication_id
-        if call and (answer := self._answered.recall(call, now)):
+        if self._table is None:
+            return self._own.charge(instance, args, now)
+        try:
+            with self._table:
+                return self._shared.charge(instance, args, now)
+        except TableFull as error:
+            self._tell(error)
+            return self._own.charge(instance, args, now)
+
+    def _tell(self, error: TableFull) -> None:
+        """Say now and then that this worker counts alone."""
+        self._alone += 1
+        if str(self._alone).strip("0") == "1":  # 1, 10, 100 ...
+            self.env.log.warning(
+                "a quota is counted by one worker alone; fewer dimensions, or shorter durations, "
+                "need less memory",
+                error=str(error),
+                times=self._alone,
+            )
+
+
+class _Ledger(NamedTuple):
+    """Where grants are written down: in this process, or in records that all workers share."""
+
+    counters: Mapping[str, Counters | SharedCounters]
+    """By name of the instance."""
+
+    answered: Deduplication | SharedDeduplication
+
+    def charge(self, instance: Quota, args: QuotaArgs, now: float) -> Grant:
+        """Grant what can be granted, or what was granted to a call of the same id."""
+        call, units = args.deduplication_id, args.amount
+        if call and (answer := self.answered.recall(call, now)):
             return Grant(answer.amount, max(answer.expires - now, 0.0))
-        counters, valid_for = self._counters[instance.name], 0.0
+        counters, valid_for = self.counters[instance.name], 0.0
         if units > 0:
             granted, valid_for = counters.take(instance.dimensions, units, args.best_effort, now)
         else:
             granted = counters.give_back(instance.dimensions, -units, now)
         if call:
-            self._answered.remember(call, Answer(granted, now + valid_for))
+            self.answered.remember(call, Answer(granted, now + valid_for), now)
         return Grant(granted, valid_for)
 
 

@@ -17,26 +17,27 @@ class Deduplication:
     """
     Keeps each answer for at least *span* seconds and at most twice that.
 
-    There are two generations, and every *span* the older one is forgotten: nothing is searched.
+    There are two generations, and with every whole *span* of the clock the older one is
+    forgotten: nothing is searched.
     """
 
-    __slots__ = ("_newer", "_older", "_span", "_turn")
+    __slots__ = ("_generation", "_newer", "_older", "_span")
 
-    def __init__(self, span: float, now: float) -> None:
+    def __init__(self, span: float) -> None:
         self._span = span
-        self._turn = now + span
+        self._generation = 0.0
         self._newer: dict[str, Answer] = {}
         self._older: dict[str, Answer] = {}
 
     def recall(self, call: str, now: float) -> Answer | None:
         """Return what the *call* of this id was answered, None if it is new or forgotten."""
-        if now >= self._turn:
-            spans = int((now - self._turn) // self._span) + 1
-            self._older = self._newer if spans == 1 else {}
+        generation = now // self._span
+        if generation > self._generation:
+            self._older = self._newer if generation == self._generation + 1 else {}
             self._newer = {}
-            self._turn += spans * self._span
+            self._generation = generation
         return self._newer.get(call) or self._older.get(call)
 
-    def remember(self, call: str, answer: Answer) -> None:
+    def remember(self, call: str, answer: Answer, now: float) -> None:
         """Keep the *answer* to a call that `recall` has just found to be new."""
         self._newer[call] = answer

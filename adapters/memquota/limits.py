@@ -20,6 +20,9 @@ from mixer.adapter import (
 )
 
 TICKS_PER_SECOND = 10
+MAX_AMOUNT = (1 << 63) - 1
+"""More than can be asked for; larger limits are no larger."""
+
 
 Dimensions: TypeAlias = Mapping[str, Value]
 
@@ -65,7 +68,9 @@ class Limit(NamedTuple):
     def of(cls, config: QuotaLimit | Override) -> Limit:
         """The limit that *config* describes."""
         seconds = config.valid_duration.seconds
-        return cls(config.max_amount, seconds, int(-(-seconds // 1)) * TICKS_PER_SECOND)
+        return cls(
+            min(config.max_amount, MAX_AMOUNT), seconds, int(-(-seconds // 1)) * TICKS_PER_SECOND
+        )
 
 
 def chooser(quota: QuotaLimit, shape: Shape) -> Callable[[Dimensions], Limit]:

@@ -2,63 +2,86 @@
 
 from __future__ import annotations
 
-from collections import deque
+from array import array
+
+MAX_STEPS = 1000
+"""What was taken is remembered by so many times at most."""
+
+_AVAILABLE, _LAST, _OLDEST = 0, 1, 2
 
 
 class RollingWindow:
     """
-    Hands out at most *limit* units within any *length* ticks.
+    Hands out at most *limit* units, less than 2**63, within any *length* ticks.
 
     Ticks are whole numbers that the caller counts; one that is earlier than the last is taken for
-    the last. Only ticks in which something was taken cost memory.
+    the last. Only ticks in which something was taken cost memory. A window of more than
+    `MAX_STEPS` ticks and units joins neighbouring ticks, and what was taken in them counts for the
+    latest: units come back up to a thousandth of the length late, and never early.
     """
 
-    __slots__ = ("_available", "_last", "_length", "_taken")
+    __slots__ = ("_cells", "_length", "_step")
 
-    def __init__(self, limit: int, length: int) -> None:
-        self._available = limit
+    def __init__(self, limit: int, length: int, state: bytes | None = None) -> None:
+        """Begin with nothing taken, or with the `state` of a window of that limit and length."""
         self._length = length
-        self._taken: deque[list[int]] = deque()  # [tick, units], oldest first
-        self._last = 0
+        self._step = 1 if min(limit, length) <= MAX_STEPS else -(-length // MAX_STEPS)
+        self._cells = array("q", state or (limit, 0))
+        """Units available, last tick, then pairs of tick and units taken, oldest first."""
+
+    def state(self) -> bytes:
+        """All there is to know of the window but its limit and length; a few KB at most."""
+        return self._cells.tobytes()
 
     def take(self, units: int, tick: int) -> bool:
         """Take *units* (1 or more) if so many are available."""
         if units > self.available(tick):
             return False
-        taken = self._taken
-        if taken and taken[-1][0] == self._last:
-            taken[-1][1] += units
+        cells, step = self._cells, self._step
+        tick = cells[_LAST]
+        if len(cells) > _OLDEST and cells[-2] // step == tick // step:
+            cells[-2] = tick
+            cells[-1] += units
         else:
-            taken.append([self._last, units])
-        self._available -= units
+            cells.extend((tick, units))
+        cells[_AVAILABLE] -= units
         return True
 
     def give_back(self, units: int, tick: int) -> int:
         """Give back up to *units*, those taken last first; return how many that were."""
         self.available(tick)
-        left = units
-        while left and self._taken:
-            newest = self._taken[-1]
-            if newest[1] > left:
-                newest[1] -= left
+        cells, left = self._cells, units
+        while left and len(cells) > _OLDEST:
+            newest = cells[-1]
+            if newest > left:
+                cells[-1] -= left
                 left = 0
             else:
-                left -= newest[1]
-                self._taken.pop()
+                left -= newest
+                del cells[-2:]
         returned = units - left
-        self._available += returned
+        cells[_AVAILABLE] += returned
         return returned
 
     def available(self, tick: int) -> int:
         """Units that can be taken now."""
-        if tick > self._last or not self._taken:
-            self._last = tick
-        taken, gone = self._taken, self._last - self._length
-        while taken and taken[0][0] <= gone:
-            self._available += taken.popleft()[1]
-        return self._available
+        cells = self._cells
+        if tick > cells[_LAST] or len(cells) == _OLDEST:
+            cells[_LAST] = tick
+        gone, first = cells[_LAST] - self._length, _OLDEST
+        while first < len(cells) and cells[first] <= gone:
+            cells[_AVAILABLE] += cells[first + 1]
+            first += 2
+        if first > _OLDEST:
+            del cells[_OLDEST:first]
+        return cells[_AVAILABLE]
 
     def is_drained(self, tick: int) -> bool:
         """Tell whether nothing is taken, so that a new window would be no different."""
         self.available(tick)
-        return not self._taken
+        return len(self._cells) == _OLDEST
+
+    @property
+    def drained_at(self) -> int:
+        """The tick at which the window is drained if nothing more is taken."""
+        return self._cells[-2] + self._length if len(self._cells) > _OLDEST else 0

@@ -13,6 +13,7 @@ from mixer.adapter.base import (
 from mixer.adapter.config import Config, FieldProblem, Meta, NonNegative, Positive
 from mixer.adapter.hooks import hookimpl
 from mixer.adapter.results import ALLOW, DirectResponse, Grant, QuotaArgs, Verdict
+from mixer.adapter.table import Table, TableFull
 from mixer.adapter.template import Instance, Output, Shape, Variety
 from mixer.adapter.templates import (
     Action,
@@ -67,6 +68,8 @@ __all__ = [
     "Reports",
     "Shape",
     "Subject",
+    "Table",
+    "TableFull",
     "Timestamp",
     "TraceSpan",
     "Value",

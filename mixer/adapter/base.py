@@ -20,6 +20,7 @@ from structlog.typing import FilteringBoundLogger
 
 from mixer.adapter.config import Config, FieldProblem
 from mixer.adapter.results import Grant, QuotaArgs, Verdict
+from mixer.adapter.table import Table
 from mixer.adapter.template import Instance, Output, Shape
 
 C = TypeVar("C", bound=Config)
@@ -40,6 +41,10 @@ class Shares(Protocol):
         ...
 
 
+def _alone() -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Env:
     """What the host lends a handler."""
@@ -57,6 +62,11 @@ class Env:
 
     now: Callable[[], int] = field(default=time_ns)
     """Nanoseconds since 1970 UTC."""
+
+    table: Callable[[], Table | None] = field(default=_alone)
+    """Gives the records that the handler shares with itself in other workers; None where there
+    are none, so that its own memory will do. They outlive a reload and a worker's death as long
+    as the handler stays the same."""
 
 
 class Checks(Generic[I_contra]):

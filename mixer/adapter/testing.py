@@ -11,6 +11,7 @@ import structlog
 
 from mixer.adapter.base import Adapter, Env
 from mixer.adapter.config import Config
+from mixer.adapter.table import Table
 from mixer.adapter.template import Shape
 
 A = TypeVar("A", bound=Adapter[Any])
@@ -45,6 +46,7 @@ async def running(
     clock: Callable[[], float] = monotonic,
     now: Callable[[], int] = time_ns,
     name: str = "test.default",
+    table: Table | None = None,
 ) -> AsyncIterator[A]:
     """
     Open *adapter* with *config* (None: all defaults), and close it after.
@@ -62,6 +64,7 @@ async def running(
             shapes=tuple(shapes),
             clock=clock,
             now=now,
+            table=lambda: table,
         )
         opened = adapter(config, env)
         await opened.open()

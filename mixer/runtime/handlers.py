@@ -18,6 +18,7 @@ from structlog.typing import FilteringBoundLogger
 from mixer.adapter.base import Adapter, Env
 from mixer.adapter.template import Shape
 from mixer.config.model import Handler, Key
+from mixer.runtime.records import Records, RecordTable
 
 T = TypeVar("T")
 OPEN_SECONDS = 30.0
@@ -60,6 +61,32 @@ class Shares:
             if not found.users:
                 del self._shared[key]
                 found.manager.__exit__(None, None, None)
+
+
+class Tables:
+    """What handlers share with themselves in other workers; released when they close."""
+
+    def __init__(self, records: Records | None) -> None:
+        self._records = records
+        self._open: dict[int, RecordTable] = {}
+
+    def user(self, number: int, identity: str) -> Callable[[], RecordTable | None]:
+        """The `Env.table` of one handler."""
+
+        def table() -> RecordTable | None:
+            if self._records is None:
+                return None
+            if number not in self._open and (opened := self._records.open(identity)):
+                self._open[number] = opened
+            return self._open.get(number)
+
+        return table
+
+    def release(self, number: int) -> None:
+        """Take back the table of handler *number*, if it has one."""
+        table = self._open.pop(number, None)
+        if table is not None and self._records is not None:
+            self._records.release(table)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,11 +133,14 @@ class Handlers:
         log: FilteringBoundLogger,
         clock: Callable[[], float] = monotonic,
         now: Callable[[], int] = time_ns,
+        records: Records | None = None,
     ) -> None:
+        """*records* are what the workers share, where there are several."""
         self._log = log
         self._clock = clock
         self._now = now
         self._shares = Shares()
+        self._tables = Tables(records)
         self._count = 0
 
     async def turn_over(
@@ -156,13 +186,14 @@ class Handlers:
             shapes=shapes,
             clock=self._clock,
             now=self._now,
+            table=self._tables.user(number, _identity(config, shapes)),
         )
         try:
             adapter = config.adapter(config.params, env)
             async with asyncio.timeout(OPEN_SECONDS):
                 await adapter.open()
         except Exception as error:
-            self._shares.release(number)
+            self._release(number)
             why = str(error) or type(error).__name__
             if isinstance(error, TimeoutError):
                 why = f"did not open within {OPEN_SECONDS:g} s"
@@ -187,5 +218,14 @@ class Handlers:
                     error=str(error) or type(error).__name__,
                 )
             finally:
-                self._shares.release(handler.number)
+                self._release(handler.number)
         return failures
+
+    def _release(self, number: int) -> None:
+        self._shares.release(number)
+        self._tables.release(number)
+
+
+def _identity(config: Handler, shapes: tuple[Shape, ...]) -> str:
+    """Equal, in all workers, for handlers of which one could stand for the other."""
+    return f"{config.key} {config.adapter.name} {config.params!r} {shapes!r}"

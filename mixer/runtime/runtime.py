@@ -25,6 +25,7 @@ from mixer.runtime.handlers import Handlers, OpenHandler, Turnover
 from mixer.runtime.link import Linked, link
 from mixer.runtime.options import Options
 from mixer.runtime.plan import Plan, plan
+from mixer.runtime.records import Records
 from mixer.runtime.snapshot import Snapshot
 from mixer.telemetry.metrics import Metrics, SnapshotFigures
 
@@ -57,13 +58,15 @@ class Runtime:
         log: FilteringBoundLogger,
         clock: Callable[[], float] = monotonic,
         now: Callable[[], int] = time_ns,
+        records: Records | None = None,
     ) -> None:
+        """*records* are what the workers of the server share, where there are several."""
         self._catalogue = catalogue
         self._sources = list(sources)
         self._options = options
         self._metrics = metrics
         self._log = log
-        self._handlers = Handlers(log, clock, now)
+        self._handlers = Handlers(log, clock, now, records)
         self._cleanups: set[asyncio.Task[None]] = set()
         self._swapped = ""
         self._unreadable = ""

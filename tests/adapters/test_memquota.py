@@ -1,7 +1,10 @@
 """memquota: windows, overrides, deduplication (spec: adapters, memquota)."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
 import pytest
 from hypothesis import given
@@ -24,6 +27,7 @@ from mixer.adapter import (
     parse_ip,
 )
 from mixer.adapter.testing import Rejected, running
+from mixer.runtime.records import Records
 
 NAME = "requests.instance.shop"
 STRING, INT64 = ValueType.STRING, ValueType.INT64
@@ -58,6 +62,22 @@ def config(
         overrides=overrides,
     )
     return MemquotaConfig(quotas=(limit,), min_deduplication_duration=Duration.parse(dedup))
+
+
+Running: TypeAlias = Callable[..., AbstractAsyncContextManager[Memquota]]
+
+
+@pytest.fixture(params=["in-process", "shared"])
+def quotas(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Running]:
+    """Run memquota with counters of its own, and with those that workers share."""
+    if request.param == "in-process":
+        yield partial(running, Memquota)
+        return
+    with (tmp_path / "memory").open("w+b") as file:
+        file.truncate(1 << 21)
+        records = Records(file.fileno())
+        yield partial(running, Memquota, table=records.open("memquota"))
+        records.close()
 
 
 class Step(NamedTuple):
@@ -195,10 +215,10 @@ def step(at: float, amount: int, granted: int, valid_for: float, **args: object)
         ),
     ],
 )
-async def test_grants(limit: MemquotaConfig, steps: list[Step]) -> None:
+async def test_grants(quotas: Running, limit: MemquotaConfig, steps: list[Step]) -> None:
     clock = Clock()
     start = clock.now
-    async with running(Memquota, limit, shapes=[shape()], clock=clock) as quota:
+    async with quotas(limit, shapes=[shape()], clock=clock) as quota:
         for number, (at, args, grant) in enumerate(steps):
             clock.now = start + at
             got = quota.allocate(ask(), args)
@@ -206,29 +226,29 @@ async def test_grants(limit: MemquotaConfig, steps: list[Step]) -> None:
             assert got.code == Code.OK
 
 
-async def test_each_tuple_of_dimensions_is_counted_on_its_own() -> None:
-    async with running(Memquota, config(1, "1m"), shapes=[shape()]) as quota:
+async def test_each_tuple_of_dimensions_is_counted_on_its_own(quotas: Running) -> None:
+    async with quotas(config(1, "1m"), shapes=[shape()]) as quota:
         granted = [quota.allocate(ask(to), QuotaArgs()).amount for to in ("a", "b", "a", "")]
     assert granted == [1, 1, 0, 1]
 
 
-async def test_an_override_holds_for_each_tuple_that_it_fits() -> None:
+async def test_an_override_holds_for_each_tuple_that_it_fits(quotas: Running) -> None:
     override = Override(
         dimensions={"to": "ratings"}, max_amount=2, valid_duration=Duration.parse("3s")
     )
     two = shape({"to": STRING, "from": STRING})
-    async with running(Memquota, config(9, "1s", override), shapes=[two]) as quota:
+    async with quotas(config(9, "1s", override), shapes=[two]) as quota:
         for caller in ("reviews", "pages"):
             asked = Quota(name=NAME, dimensions={"to": "ratings", "from": caller})
             assert quota.allocate(asked, QuotaArgs(3)) == Grant(0)
             assert quota.allocate(asked, QuotaArgs(2)) == Grant(2, 3.0)
 
 
-async def test_an_override_without_duration_does_not_expire() -> None:
+async def test_an_override_without_duration_does_not_expire(quotas: Running) -> None:
     clock = Clock()
     override = Override(dimensions={"to": "ratings"}, max_amount=2)
     limit = config(9, "1s", override)
-    async with running(Memquota, limit, shapes=[shape()], clock=clock) as quota:
+    async with quotas(limit, shapes=[shape()], clock=clock) as quota:
         assert quota.allocate(ask(), QuotaArgs(2)) == Grant(2, 0.0)
         clock.now += 1e6
         assert quota.allocate(ask(), QuotaArgs(1)) == Grant(0)
@@ -298,13 +318,15 @@ def test_the_first_override_that_fits_holds(overrides: list[dict[str, str]], amo
         pytest.param(ValueType.STRING_MAP, {"a": "1"}, {"a": "1"}, id="maps"),
     ],
 )
-async def test_equal_values_share_a_counter(type_: ValueType, one: Value, same: Value) -> None:
-    async with running(Memquota, config(1, "1m"), shapes=[shape({"to": type_})]) as quota:
+async def test_equal_values_share_a_counter(
+    quotas: Running, type_: ValueType, one: Value, same: Value
+) -> None:
+    async with quotas(config(1, "1m"), shapes=[shape({"to": type_})]) as quota:
         assert quota.allocate(ask(one), QuotaArgs()).amount == 1
         assert quota.allocate(ask(same), QuotaArgs()).amount == 0
 
 
-async def test_quotas_of_one_handler_have_counters_of_their_own() -> None:
+async def test_quotas_of_one_handler_have_counters_of_their_own(quotas: Running) -> None:
     both = MemquotaConfig(
         quotas=(
             QuotaLimit(name="a", max_amount=5),
@@ -313,7 +335,7 @@ async def test_quotas_of_one_handler_have_counters_of_their_own() -> None:
         )
     )
     shapes = [shape(name="a.instance.shop"), shape(name="b.instance.shop")]
-    async with running(Memquota, both, shapes=shapes) as quota:
+    async with quotas(both, shapes=shapes) as quota:
         for name in ("a.instance.shop", "b.instance.shop"):
             assert quota.allocate(ask(name=name), QuotaArgs(5)).amount == 0, "the last entry holds"
             assert quota.allocate(ask(name=name), QuotaArgs(1)).amount == 1
@@ -403,3 +425,46 @@ def test_a_window_does_what_its_reference_does(
             assert window.give_back(-units, tick) == reference.give_back(-units, tick)
         assert window.available(tick) == reference.available(tick)
         assert window.is_drained(tick) == (reference.available(tick) == limit)
+
+
+@given(
+    limit=st.integers(1001, 3000),
+    calls=st.lists(st.tuples(st.integers(0, 300), st.integers(1, 400)), max_size=200),
+)
+def test_a_long_window_gives_units_back_a_thousandth_late_and_never_early(
+    limit: int, calls: list[tuple[int, int]]
+) -> None:
+    length = 25_000
+    window, tick = RollingWindow(limit, length), 0
+    exact, late = Reference(limit, length), Reference(limit, length + 25)
+    for wait, units in calls:
+        tick += wait
+        assert late.available(tick) <= window.available(tick) <= exact.available(tick)
+        if window.take(units, tick):
+            exact.take(units, tick)
+            late.taken.append((tick, units))
+
+
+def test_a_window_stays_small_however_long_it_is() -> None:
+    window = RollingWindow(1 << 40, 864_000)
+    for tick in range(0, 1_000_000, 30):
+        window.take(1, tick)
+    assert len(window.state()) < 17_000
+
+
+@given(
+    limit=st.integers(0, 20),
+    length=st.integers(1, 8),
+    calls=st.lists(st.tuples(st.integers(0, 5), st.integers(-6, 12)), max_size=30),
+)
+def test_a_window_goes_on_from_its_state(
+    limit: int, length: int, calls: list[tuple[int, int]]
+) -> None:
+    window, tick = RollingWindow(limit, length), 0
+    for wait, units in calls:
+        tick += wait
+        again = RollingWindow(limit, length, window.state())
+        for one in (window, again):
+            one.take(units, tick) if units > 0 else one.give_back(-units, tick)
+        assert window.state() == again.state()
+        assert again.is_drained(tick) == (again.drained_at <= tick)
