@@ -20,6 +20,9 @@ from mixer.transport.http2.outbound import Outbound
 from mixer.transport.http2.requests import Request, trailers
 
 _MAX_BLOCK_PARTS = 64
+_BLOCK_FOR_LIST = 4
+"""A block of so many times the bytes of the largest list is still read, as its table is needed."""
+
 _REMEMBERED_RESETS = 128
 _GOING_AWAY = b"going it"
 """What a ping says to find out that the peer has read all before it."""
@@ -292,7 +295,8 @@ class Connection:
             self._annoy()
         parts.append(payload)
         size += len(payload)
-        if size > self._limits.header_list_bytes or len(parts) > _MAX_BLOCK_PARTS:
+        most = _BLOCK_FOR_LIST * self._limits.header_list_bytes
+        if size > most or len(parts) > _MAX_BLOCK_PARTS:
             raise ConnectionFault(Reason.ENHANCE_YOUR_CALM, "an endless header block")
         if flags & frames.END_HEADERS:
             self._block = None

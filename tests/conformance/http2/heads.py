@@ -16,6 +16,7 @@ from .peer import (
     answers,
     ask,
     block,
+    continuation,
     data,
     goes,
     headers,
@@ -199,6 +200,10 @@ LARGE = [
          headers(1, ASKED + block(("x", "y")) * 100) + data(1, EMPTY), answers(1)),
     Case("10.5.1", "a list larger than told, in a small block",
          headers(1, ASKED + b"\x40\1x\x7f\xa1\x1e" + b"y" * 4000 + b"\xbe" * 20),
+         resets(1, Code.ENHANCE_YOUR_CALM)),
+    Case("10.5.1", "a list larger than told, in a large block",
+         headers(1, ASKED, 0) + continuation(1, block(("x", "y")) * 2000, 0) * 9
+         + continuation(1, b"\x40\1x\1y") + headers(3, ASKED + b"\xbe" * 2) + data(3, EMPTY),
          resets(1, Code.ENHANCE_YOUR_CALM)),
     Case("10.5.1", "a table that is right after a list larger than told",
          headers(1, ASKED + b"\x40\1x\x7f\xa1\x1e" + b"y" * 4000 + b"\xbe" * 20)

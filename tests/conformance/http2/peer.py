@@ -116,12 +116,23 @@ GREETING = PREFACE + settings()
 
 
 def ask(stream: int, message: bytes = EMPTY, asked: bytes = ASKED) -> bytes:
-    """A whole call, its message in frames of the size that every server takes."""
-    parts = [message[at : at + 16_384] for at in range(0, len(message), 16_384)]
-    return headers(stream, asked) + b"".join(
+    """A whole call."""
+    return headers(stream, asked) + body(stream, message)
+
+
+def body(stream: int, message: bytes) -> bytes:
+    """All of a body, in frames of the size that every server takes."""
+    parts = [message[at : at + 16_384] for at in range(0, len(message), 16_384)] or [b""]
+    return b"".join(
         data(stream, part, END_STREAM if at == len(parts) else 0)
         for at, part in enumerate(parts, 1)
     )
+
+
+def head(**instead: str | None) -> bytes:
+    """The headers of a right call, with some others instead; None takes one away."""
+    asked = {**PSEUDO, **PLAIN, **instead}
+    return block(*((name, value) for name, value in asked.items() if value is not None))
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,8 @@ FLOODS = {
     ),
     "continuations": headers(1, ASKED, 0) + continuation(1, b"\0\1x\1y", 0) * 64,
     "empty continuations": headers(1, ASKED, 0) + continuation(1, b"", 0) * 64,
-    "a block larger than a list may be": headers(1, ASKED, 0)
-    + continuation(1, block(("x", "y")) * 2000, 0) * 7,
+    "a block far larger than a list may be": headers(1, ASKED, 0)
+    + continuation(1, block(("x", "y")) * 2000, 0) * 27,
 }
 
 
