@@ -30,10 +30,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
 from adapters.prometheus.config import (
+    Kind,
     MetricInfo,
     PrometheusConfig,
     define,
@@ -66,6 +68,28 @@ _NO_KEY = frozenset({ValueType.DOUBLE, ValueType.STRING_MAP, ValueType.UNSPECIFI
 """Dimensions whose values can't be told apart by ``==``, or can't be hashed."""
 
 
+_TALLIED = frozenset({Kind.COUNTER, Kind.DISTRIBUTION})
+"""Where the order in which series get their values makes no difference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts numbers in some series."""
+
+    series: tuple[Series, ...]
+    divisor: int
+    """What makes seconds of a duration's nanoseconds."""
+
+    clock: Callable[[], float]
+
+    def __call__(self, numbers: Sequence[float]) -> None:
+        values = numbers if self.divisor == 1 else [number / self.divisor for number in numbers]
+        now = self.clock()
+        for series in self.series:
+            series.add_all(values)
+            series.touched = now
+
+
 class Feed:
     """The way of one instance's values into a metric."""
 
@@ -85,6 +109,12 @@ class Feed:
             number = _NUMBERS[type(value)](value)
         except (KeyError, ValueError):
             raise ValueError(f"{text(value)!r} is no number") from None
+        series = self.find(metric)
+        series.add(number)
+        series.touched = now
+
+    def find(self, metric: Metric) -> Series:
+        """The series of a metric's dimensions; raise ValueError if they are not its labels."""
         try:
             values = self._pick(metric.dimensions)
         except KeyError as missing:
@@ -93,8 +123,7 @@ class Feed:
         series = self.known.get(values)
         if series is None:
             series = self._find(values, metric.dimensions)
-        series.add(number)
-        series.touched = now
+        return series
 
     def _find(self, values: tuple[Value, ...], dimensions: Mapping[str, Value]) -> Series:
         if len(values) != len(dimensions):
@@ -162,6 +191,15 @@ class Prometheus(Adapter[PrometheusConfig], Reports[Metric], name="prometheus"):
                     failures[f"{metric.name}: {error}"] = None
         if failures:
             raise ValueError("; ".join(failures))
+
+    def tally(self, instance: Metric, /) -> Tally | None:
+        """What counts the numbers of all metrics with these dimensions; gauges are taken whole."""
+        divisor = 1_000_000_000 if isinstance(instance.value, Duration) else 1
+        feeds = self._feeds.get(instance.name, ())
+        if any(feed.family.definition.kind not in _TALLIED for feed in feeds):
+            return None
+        series = [feed.find(instance) for feed in feeds]
+        return Tally(tuple(series), divisor, self.env.clock) if series else None
 
     def expire(self) -> None:
         """Remove the series that were not updated for the time the policy gives them."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 
 from adapters.prometheus.config import Definition, Kind
@@ -33,6 +33,11 @@ class Series(ABC):
     @abstractmethod
     def add(self, value: float) -> None:
         """Take in one *value*; raise ValueError if this kind of metric can't."""
+
+    def add_all(self, values: Iterable[float]) -> None:
+        """Take in many values, in order."""
+        for value in values:
+            self.add(value)
 
     @abstractmethod
     def text(self, name: str) -> str:
@@ -83,6 +88,15 @@ class Histogram(Series):
             raise ValueError("a distribution can't count NaN")
         self._cells[bisect_left(self._bounds, value)] += 1
         self._cells[-1] += value
+
+    def add_all(self, values: Iterable[float]) -> None:
+        # Fast path: most of what a Report brings comes here. It saves two calls for each value.
+        cells, bounds = self._cells, self._bounds
+        for value in values:
+            if value != value:
+                raise ValueError("a distribution can't count NaN")
+            cells[bisect_left(bounds, value)] += 1
+            cells[-1] += value
 
     def text(self, name: str) -> str:
         *buckets, total = self._cells.copy()

@@ -106,6 +106,17 @@ class Reports(Generic[I_contra]):
     @abstractmethod
     def report(self, batch: Sequence[I_contra], /) -> Awaitable[None] | None: ...
 
+    def tally(self, instance: I_contra, /) -> Callable[[Sequence[int | float]], None] | None:
+        """
+        What takes the numbers of all instances of a Report that are equal but for the measured one.
+
+        A fast way, which an adapter need not offer: None where instances are wanted whole, in
+        `report`. *instance* is one of them. What is returned is called once, within the Report,
+        with the number of each: 0 or more, finite, of a duration the nanoseconds. Two that are
+        equal, by ``==`` and hash, get their numbers together. It must not block, and not raise.
+        """
+        return None
+
 
 class Generates(Generic[I_contra, O_co]):
     """Finds further attributes of a call before rules see it."""

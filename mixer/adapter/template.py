@@ -42,6 +42,9 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     template: ClassVar[str] = ""
     variety: ClassVar[Variety] = Variety.CHECK
     output: ClassVar[type[Output] | None] = None
+    measured: ClassVar[str] = ""
+    """The field with a number that instances have each for itself, while the rest is the same for
+    many; see `Reports.tally`."""
 
     name: str = ""
     """Full name of the instance, such as ``requestcount.instance.istio-system``."""

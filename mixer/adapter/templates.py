@@ -132,6 +132,7 @@ class Metric(Instance, frozen=True, gc=False):
 
     template = "metric"
     variety = Variety.REPORT
+    measured = "value"
 
     value: Value | None = None
     """What was observed."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
 
 from attributes import Bag, Source
 from mixer.adapter.template import Instance, Variety
 from mixer.config.model import Mode, OnError
 from mixer.dispatch.preprocess import preprocess
 from mixer.dispatch.run import Fault, error_list, run
-from mixer.errors import Code, RpcError
-from mixer.rules.routes import Call, Found, Pending, Route, Routes
+from mixer.errors import Code, EvaluationError, RpcError
+from mixer.rules.folding import Fold, Number, Places
+from mixer.rules.routes import Call, Found, Route, Routes
 
 
 @dataclass(slots=True)
@@ -23,55 +25,187 @@ class Batch:
     owners: list[Route] = field(default_factory=list)
     """The rules that sent them, each once."""
 
+    tallies: list[tuple[Callable[[Sequence[Number]], None], list[Number]]] = field(
+        default_factory=list
+    )
+    """What takes numbers, and those it gets."""
 
-async def report(routes: Routes, sources: Iterable[Source | str]) -> None:
+
+@dataclass(slots=True)
+class Group:
+    """Bags that differ only in what they measure."""
+
+    rules: int
+    tallies: list[tuple[list[Number], int]] = field(default_factory=list)
+    """Where the numbers of each bag go, and which of them."""
+
+    others: list[tuple[Route, Call]] = field(default_factory=list)
+    """What is made for each bag."""
+
+    bags: int = 0
+
+
+async def report(
+    routes: Routes, sources: Iterable[Source | str], folded: tuple[Fold, Places] | None = None
+) -> None:
     """
     Record all *sources*; a text among them says why a message could not be read.
 
     Each source is done with before the next is taken. What fails does not keep the rest from
-    being recorded; at the end it raises RpcError(UNKNOWN) with all that went wrong.
+    being recorded; at the end it raises RpcError(UNKNOWN) with all that went wrong. With *folded*,
+    bags that differ only in what they measure are evaluated once; the outcome is the same.
     """
+    collecting = _Collecting(routes, folded)
     errors: list[str] = []
-    failures: list[str] = []
-    batches: dict[tuple[str, str], Batch] = {}
     for source in sources:
         if isinstance(source, str):
             errors.append(source)
-            continue
-        bag = Bag(source)
-        if routes.generates and (failed := await preprocess(routes, bag)):
+        elif not routes.generates:
+            collecting.add(source)
+        elif failed := await preprocess(routes, bag := Bag(source)):
             errors.append(failed)
-            continue
-        found = routes.gather(Variety.REPORT, bag)
-        routes.observer.phase(found.rules, len(found.pending))
-        failures += found.failures
-        _collect(found.pending, batches)
-    failures += await _dispatch(list(batches.values()))
-    errors += failures
+        else:
+            collecting.take(bag)
+    errors += collecting.failures + await _dispatch(collecting.batches())
     if errors:
         raise RpcError(Code.UNKNOWN, error_list(errors))
 
 
-def _collect(pending: Iterable[Pending], batches: dict[tuple[str, str], Batch]) -> None:
-    for route, call, (instance,) in pending:
+class _Collecting:
+    """What the bags of one Report bring, by handler and template."""
+
+    def __init__(self, routes: Routes, folded: tuple[Fold, Places] | None) -> None:
+        self.failures: list[str] = []
+        self._routes = routes
+        self._fold: Fold | None = None
+        self._places: Places = {}
+        if folded is not None:
+            self._fold, self._places = folded
+        self._batches: dict[tuple[str, str], Batch] = {}
+        self._groups: dict[Hashable, Group | None] = {}
+        """By what decides the bags; None for those that must be looked at one by one."""
+        self._tallies: dict[Hashable, list[Number]] = {}
+
+    def add(self, source: Source) -> None:
+        """Take in what a source brings."""
+        read = self._fold(source) if self._fold is not None else None
+        if read is None:
+            self.take(Bag(source))
+            return
+        key, numbers = read
+        if key in self._groups:
+            group = self._groups[key]
+        else:
+            group = self._groups[key] = self._group(Bag(source), numbers)
+            return
+        if group is None:
+            self.take(Bag(source))
+            return
+        group.bags += 1  # after its first
+        for taken, place in group.tallies:
+            taken.append(numbers[place])
+        if group.others:
+            self._build(group.others, Bag(source))
+
+    def _group(self, bag: Bag, numbers: Sequence[Number]) -> Group | None:
+        """Take in the first bag of a group; None where anything is wrong with such bags."""
+        found = self.take(bag, unless=self._places)
+        if found.faults:
+            return None
+        group = Group(found.rules)
+        for route, call, (instance,) in found.pending:
+            if call not in self._places:
+                group.others.append((route, call))
+            elif (tally := self._tally(route, call, instance)) is None:
+                group.others.append((route, call))
+                self._append(route, call, (instance,))
+            else:
+                place = self._places[call]
+                tally.append(numbers[place])
+                group.tallies.append((tally, place))
+        return group
+
+    def _tally(self, route: Route, call: Call, instance: Instance) -> list[Number] | None:
+        """Where the numbers of such instances go; None where the handler wants them whole."""
+        assert call.tally is not None
+        try:
+            add = call.tally(instance)
+        except Exception:
+            return None  # what is wrong, its report will say
+        if add is None:
+            return None
+        key = call.title, add
+        if key not in self._tallies:
+            self._tallies[key] = []
+            self._batch(route, call).tallies.append((add, self._tallies[key]))
+        return self._tallies[key]
+
+    def take(self, bag: Bag, unless: Container[Call] = ()) -> Found:
+        """Take in what a bag brings, looked at whole; if nothing is wrong, *unless* its calls."""
+        found = self._routes.gather(Variety.REPORT, bag)
+        self._routes.observer.phase(found.rules, len(found.pending))
+        self.failures += found.failures
+        for route, call, instance in found.pending:
+            if found.faults or call not in unless:
+                self._append(route, call, instance)
+        return found
+
+    def batches(self) -> list[Batch]:
+        """All that was brought, when no more comes."""
+        for group in self._groups.values():
+            if group is not None:
+                calls = len(group.tallies) + len(group.others)
+                self._routes.observer.phase(group.rules, calls, group.bags)
+        return list(self._batches.values())
+
+    def _build(self, calls: Iterable[tuple[Route, Call]], bag: Bag) -> None:
+        found = Found()
+        for route, call in calls:
+            try:
+                self._append(route, call, (call.builder.build(bag),))
+            except EvaluationError as error:
+                found.fault(route, route.on_handler_error, str(error))
+        self.failures += found.failures
+
+    def _append(self, route: Route, call: Call, arguments: tuple[Instance]) -> None:
         if route.mode is Mode.SHADOW:
             route.observer.shadowed("reported")
-            continue
-        key = call.title, instance.template
-        batch = batches.get(key)
+            return
+        batch = self._batch(route, call)
+        batch.instances += arguments
+
+    def _batch(self, route: Route, call: Call) -> Batch:
+        key = call.title, call.builder.shape.template.template
+        batch = self._batches.get(key)
         if batch is None:
-            batch = batches[key] = Batch(call)
-        batch.instances.append(instance)
+            batch = self._batches[key] = Batch(call)
         if route not in batch.owners:
             batch.owners.append(route)
+        return batch
 
 
-async def _dispatch(batches: list[Batch]) -> list[str]:
+async def _dispatch(batches: Sequence[Batch]) -> list[str]:
     """Send all *batches*; the messages that fail the Report."""
     found = Found()
-    results = await run([(batch.owners[0], batch.call, (batch.instances,)) for batch in batches])
-    for batch, result in zip(batches, results, strict=True):
+    whole = [batch for batch in batches if batch.instances]
+    results = await run([(batch.owners[0], batch.call, (batch.instances,)) for batch in whole])
+    faults = [(batch, result) for batch, result in zip(whole, results, strict=True)]
+    faults += [(batch, tally(batch)) for batch in batches if batch.tallies]
+    for batch, result in faults:
         if isinstance(result, Fault):
             strictest = max(batch.owners, key=lambda route: route.on_handler_error is OnError.FAIL)
             found.fault(strictest, strictest.on_handler_error, result.message)
     return found.failures
+
+
+def tally(batch: Batch) -> Fault | None:
+    """Give a handler the numbers it takes."""
+    started, fault = perf_counter(), None
+    for add, numbers in batch.tallies:
+        try:
+            add(numbers)
+        except Exception as error:
+            fault = Fault(f"{batch.call.title}: {error or type(error).__name__}")
+    if not batch.instances:  # else it is one dispatch, and counted
+        batch.call.observer.dispatched(perf_counter() - started, fault is not None)
+    return fault

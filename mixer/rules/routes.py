@@ -6,7 +6,7 @@ Law: immutable; a configuration change makes new routes and swaps them whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -19,6 +19,9 @@ from mixer.expr.compile import Program
 from mixer.expr.reads import Failure
 from mixer.instances.compile import Builder
 
+Tally: TypeAlias = Callable[[Any], Callable[[Sequence[int | float]], None] | None]
+"""See `mixer.adapter.Reports.tally`."""
+
 
 class CallObserver(Protocol):
     """Counts the calls of one template, handler and adapter."""
@@ -30,8 +33,12 @@ class RoutesObserver(Protocol):
     """Counts what is seen of all rules."""
 
     @property
-    def phase(self) -> Callable[[int, int], None]:
-        """Counts a phase of a call in which so many rules matched and instances were built."""
+    def phase(self) -> Callable[..., None]:
+        """
+        Counts a phase of a call in which so many rules matched and instances were built.
+
+        A third number says how many phases that were.
+        """
 
     def unknown_quota(self, name: str, /) -> None: ...
 
@@ -70,6 +77,9 @@ class Call:
 
     quota: str = ""
     """For quotas: the short name callers ask for, case folded."""
+
+    tally: Tally | None = None
+    """What the handler offers for instances that are equal but for what they measure."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,6 +132,9 @@ class Found:
     rules: int = 0
     """How many matched."""
 
+    faults: int = 0
+    """How often something went wrong, whatever is to be done about it."""
+
     failures: list[str] = field(default_factory=list)
     """Messages that fail the RPC."""
 
@@ -130,6 +143,7 @@ class Found:
 
     def fault(self, route: Route, outcome: OnError, message: str) -> None:
         """Count a fault of *route* and keep its *message* as *outcome* says."""
+        self.faults += 1
         route.observer.fault(outcome, message)
         if route.mode is Mode.SHADOW:
             return
@@ -186,13 +200,10 @@ class Routes:
         return found
 
 
-_IDENTITY = Reads(
-    [
-        ("context.reporter.kind", None),
-        ("destination.namespace", None),
-        ("source.namespace", None),
-    ]
-)
+IDENTITY = ("context.reporter.kind", "destination.namespace", "source.namespace")
+"""The attributes that `identity` reads."""
+
+_IDENTITY = Reads((name, None) for name in IDENTITY)
 
 
 def identity(bag: Bag) -> str:

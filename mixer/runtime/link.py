@@ -8,14 +8,15 @@ from typing import Any, TypeAlias
 
 from structlog.typing import FilteringBoundLogger
 
-from mixer.adapter.base import waits
+from mixer.adapter.base import Adapter, Reports, waits
 from mixer.adapter.results import Grant, Verdict
 from mixer.adapter.template import Output, Variety
 from mixer.config.model import Action, Key, OnError
 from mixer.instances.compile import Builder
 from mixer.rules import fuse
 from mixer.rules.compile import Compiled, CompiledRule
-from mixer.rules.routes import Call, Gather, Route, Routes, Scope
+from mixer.rules.folding import Folding, folding
+from mixer.rules.routes import Call, Gather, Route, Routes, Scope, Tally
 from mixer.runtime.handlers import OpenHandler
 from mixer.runtime.observe import RoutesObserver, RuleObserver
 from mixer.telemetry.metrics import Metrics
@@ -40,6 +41,9 @@ class Linked:
     routes: Routes
     unsatisfied: int
     """Actions whose handler is not open."""
+
+    folding: Folding | None
+    """How to fold the bags of a Report, where that can be done."""
 
     destinations: Mapping[str, int]
     """Distinct pairs of handler and template, by name of the variety."""
@@ -77,8 +81,16 @@ def link(
     }
     observer = RoutesObserver(metrics.routes(), log)
     generates = bool(ordered[Variety.ATTRIBUTE_GENERATOR])
-    routes = Routes(default_namespace, observer, table, quotas, deny_unknown_quota, generates)
-    return Linked(routes, linker.unsatisfied, destinations)
+    routes = Routes(
+        default_namespace,
+        observer,
+        table,
+        quotas,
+        deny_unknown_quota,
+        generates,
+    )
+    folded = None if generates else folding(route for _, route in ordered[Variety.REPORT])
+    return Linked(routes, linker.unsatisfied, folded, destinations)
 
 
 def _scope(
@@ -157,8 +169,15 @@ class _Linker:
             action=action.name,
             observer=self._metrics.call(template.template, config.title, config.adapter.name),
             expects=EXPECTS[verb_name],
+            tally=_tally(handler.adapter, verb_name),
             quota=builder.instance.key.name.partition(".")[0].casefold(),
         )
+
+
+def _tally(adapter: Adapter[Any] | None, verb: str) -> Tally | None:
+    """An adapter's fast way to take numbers, where it has one."""
+    found = getattr(type(adapter), "tally", Reports.tally)
+    return None if verb != "report" or found is Reports.tally else adapter.tally  # type: ignore[union-attr]  # it reports
 
 
 def _missing(error: str) -> Any:

@@ -28,6 +28,7 @@ from mixer.runtime.plan import Plan, plan
 from mixer.runtime.records import Records
 from mixer.runtime.snapshot import Snapshot
 from mixer.telemetry.metrics import Metrics, SnapshotFigures
+from mixer.wire.fold import Folder
 
 DRAIN_SECONDS = 10.0
 """How long calls of a replaced snapshot may take before its handlers are closed under them."""
@@ -145,7 +146,9 @@ class Runtime:
             fuse.gatherer if self._options.fused else plain.gatherer,
         )
         number = old.id + 1 if old else 1
-        self.snapshot = Snapshot(number, planned, linked.routes, turnover.handlers)
+        folds = linked.folding if self._options.fused else None
+        folder = None if folds is None else Folder(folds)
+        self.snapshot = Snapshot(number, planned, linked.routes, folder, turnover.handlers)
         self._swapped = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._tell(planned, number)
         self._metrics.snapshot(_figures(number, planned, linked, turnover))

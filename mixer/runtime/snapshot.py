@@ -10,19 +10,27 @@ from mixer.config.model import Key
 from mixer.rules.routes import Routes
 from mixer.runtime.handlers import OpenHandler
 from mixer.runtime.plan import Plan
+from mixer.wire.fold import Folder
 
 
 class Snapshot:
     """One configuration with its open handlers; a call enters it and leaves it."""
 
-    __slots__ = ("_calls", "_idle", "handlers", "id", "plan", "routes")
+    __slots__ = ("_calls", "_idle", "folder", "handlers", "id", "plan", "routes")
 
     def __init__(
-        self, number: int, plan: Plan, routes: Routes, handlers: Mapping[Key, OpenHandler]
+        self,
+        number: int,
+        plan: Plan,
+        routes: Routes,
+        folder: Folder | None,
+        handlers: Mapping[Key, OpenHandler],
     ) -> None:
         self.id = number
         self.plan = plan
         self.routes = routes
+        self.folder = folder
+        """Folds the bags of a Report, where that can be done."""
         self.handlers = handlers
         self._calls = 0
         self._idle = asyncio.Event()

@@ -59,8 +59,10 @@ class MixerService:
         call = decode.report_request(raw)
         if call.count:
             self._shed(call.count)
-            with self._snapshot() as routes:
-                await report(routes, call.sources)
+            with (snapshot := self._snapshot()) as routes:
+                folder = snapshot.folder
+                folded = None if folder is None else (folder.bound(call.words), folder.places)
+                await report(routes, call.sources, folded)
         return encode.REPORT_RESPONSE
 
     def _snapshot(self) -> Snapshot:

@@ -246,10 +246,11 @@ class RoutesMeter:
         self._instances = metrics["mixer_dispatcher_instances_per_request"]
         self._unknown = metrics["mixer_quota_unknown_total"]
 
-    def phase(self, rules: int, instances: int, /) -> None:
-        """Count a phase of a call in which so many rules matched and instances were built."""
-        self._destinations.observe(rules)
-        self._instances.observe(instances)
+    def phase(self, rules: int, instances: int, times: int = 1, /) -> None:
+        """Count phases of calls in which so many rules matched and instances were built."""
+        for _ in range(times):
+            self._destinations.observe(rules)
+            self._instances.observe(instances)
 
     def unknown_quota(self) -> None:
         """Count a quota no rule knows; its name comes from outside and is no label."""

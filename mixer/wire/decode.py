@@ -40,6 +40,9 @@ class ReportCall:
     count: int
     """Attribute messages."""
 
+    words: Words
+    """Those of messages that bring none of their own."""
+
     sources: Iterator[Source | str]
     """One for each message, in order; a text says why a message can't be used. A source is valid
     until the next is taken."""
@@ -68,8 +71,9 @@ def report_request(raw: bytes) -> ReportCall:
         raise _malformed(error) from None
     _check_word_count(request.global_word_count)
     independent = request.repeated_attributes_semantics == pb.ReportRequest.INDEPENDENT_ENCODING
-    sources = _independent(request) if independent else _delta(request)
-    return ReportCall(len(request.attributes), sources)
+    defaults = Words(request.default_words)
+    sources = (_independent if independent else _delta)(request, defaults)
+    return ReportCall(len(request.attributes), defaults, sources)
 
 
 def _malformed(error: DecodeError) -> RpcError:
@@ -127,11 +131,11 @@ class Message(dict[str, Value | None]):
     It is a dictionary so that what was read before, present or not, is found at the speed of one.
     """
 
-    __slots__ = ("_attributes", "_words")
+    __slots__ = ("attributes", "words")
 
     def __init__(self, attributes: pb.CompressedAttributes, words: Words) -> None:
-        self._attributes = attributes
-        self._words = words
+        self.attributes = attributes
+        self.words = words
 
     @property
     def get(self) -> Callable[[str], Value | None]:  # type: ignore[override]
@@ -140,16 +144,16 @@ class Message(dict[str, Value | None]):
 
     def __missing__(self, name: str) -> Value | None:
         """The value of *name* in the first type map that has it (spec: wire, decoding)."""
-        index = self._words.index(name)
+        index = self.words.index(name)
         self[name] = value = None if index is None else self._decoded(index)
         return value
 
     def _decoded(self, index: int) -> Value | None:
-        sent = self._attributes
+        sent = self.attributes
         if (word := sent.strings.get(index)) is not None:
-            return self._words.at(word)
+            return self.words.at(word)
         if (entries := sent.string_maps.get(index)) is not None:
-            return self._words.pairs(entries.entries)
+            return self.words.pairs(entries.entries)
         value: int | float | bool | bytes | None
         for scalars in (sent.int64s, sent.doubles, sent.bools):
             if (value := scalars.get(index)) is not None:
@@ -161,14 +165,12 @@ class Message(dict[str, Value | None]):
         return sent.bytes.get(index)
 
 
-def _independent(request: pb.ReportRequest) -> Iterator[Source | str]:
-    defaults = Words(request.default_words)
+def _independent(request: pb.ReportRequest, defaults: Words) -> Iterator[Source | str]:
     for attributes in request.attributes:
         yield Message(attributes, Words(attributes.words) if attributes.words else defaults)
 
 
-def _delta(request: pb.ReportRequest) -> Iterator[Source | str]:
-    defaults = Words(request.default_words)
+def _delta(request: pb.ReportRequest, defaults: Words) -> Iterator[Source | str]:
     state: State | None = None
     for attributes in request.attributes:
         words = Words(attributes.words) if attributes.words else defaults

@@ -106,7 +106,7 @@ def test_an_own_word_hides_the_global_one() -> None:
 
 def test_the_first_type_map_that_has_a_name_wins() -> None:
     sent = source(words=["x"], strings={HOST: -1}, int64s={HOST: 5}, bools={PATH: True})
-    sent._attributes.bytes[PATH] = b"later"
+    sent.attributes.bytes[PATH] = b"later"
     assert sent.get("request.host") == "x"
     assert sent.get("request.path") is True
 

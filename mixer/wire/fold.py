@@ -1,0 +1,118 @@
+"""
+What decides everything else of a bag, read off the wire as numbers, without decoding it.
+
+A text is its index: within a Report, whose messages share their words, equal indices are equal
+texts. A map is its bytes. Code for each configuration is generated, as it runs for every bag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import cache
+from typing import Any, TypeAlias
+
+from attributes import Source, ValueType
+from attributes.values import NANOS
+from mixer.rules.folding import Fold, Folding, Measure, Number
+from mixer.wire.decode import Message, Words
+
+Read: TypeAlias = Callable[[Any], tuple[Hashable, Sequence[Number]] | None]
+
+MAPS = {
+    ValueType.STRING_MAP: "string_maps",
+    ValueType.INT64: "int64s",
+    ValueType.DOUBLE: "doubles",
+    ValueType.BOOL: "bools",
+    ValueType.TIMESTAMP: "timestamps",
+    ValueType.DURATION: "durations",
+    ValueType.IP_ADDRESS: "bytes",
+}
+"""Where values of a type are sent, if not in ``strings``."""
+
+
+class Folder:
+    """Folds bags as a `Folding` says; made once for a configuration."""
+
+    def __init__(self, folding: Folding) -> None:
+        self.places = folding.places
+        """Of which call the numbers are that are read, by their place among these."""
+        wanted = [*folding.reads, *((m.attribute, m.type) for m in folding.measures)]
+        self._wanted = tuple(dict.fromkeys(item for item in wanted if item[0]))
+        self._maps = tuple(MAPS.get(type_, "strings") for _, type_ in self._wanted)
+        places = {name: at for at, (name, _) in enumerate(self._wanted)}
+        self._keys = tuple(places[name] for name, _ in folding.reads)
+        self._measures = tuple((places.get(m.attribute), m) for m in folding.measures)
+        self._make = cache(self._maker)
+
+    def bound(self, words: Words) -> Fold:
+        """A function that folds messages which have *words*, and leaves others as they are."""
+        indices = [words.index(name) for name, _ in self._wanted]
+        known = tuple(index is not None for index in indices)
+        others = [
+            frozenset(
+                index
+                for index, own in zip(indices, self._maps, strict=True)
+                if own != name and index is not None
+            )
+            for name in MAPS.values()
+        ]
+        read: Read = self._make(known)(*indices, *others)
+
+        def fold(source: Source) -> tuple[Hashable, Sequence[Number]] | None:
+            if source.__class__ is Message and source.words is words:
+                return read(source.attributes)
+            return None
+
+        return fold
+
+    def _maker(self, known: tuple[bool, ...]) -> Callable[..., Read]:
+        """The function that makes a reader, where only some names are *known* to the caller."""
+        takes = [f"k{at}" for at in range(len(known))] + [f"not_{name}" for name in MAPS.values()]
+        lines = [f"def make({', '.join(takes)}):", "    def read(sent):"]
+        lines += [f"        {line}" for line in self._lines(known)]
+        lines += ["    return read", ""]
+        names: dict[str, Any] = {}
+        exec(compile("\n".join(lines), "<fold>", "exec"), names)
+        made: Callable[..., Read] = names["make"]
+        return made
+
+    def _lines(self, known: tuple[bool, ...]) -> Iterator[str]:
+        yield "strings = sent.strings"
+        strange = [
+            f"k{at} in strings"
+            for at, name in enumerate(self._maps)
+            if known[at] and name != "strings"
+        ]
+        for name in MAPS.values():
+            yield f"{name} = sent.{name}"
+            strange.append(f"not not_{name}.isdisjoint({name})")
+        # An attribute in the map of another type: what that means, the plain way knows.
+        yield f"if {' or '.join(strange)}: return None"
+        measured = []
+        for number, (at, measure) in enumerate(self._measures):
+            if at is None:
+                measured.append(repr(measure.default))
+            else:
+                measured.append(f"v{number}")
+                yield from self._measure(f"v{number}", at, measure, known[at])
+        keys = [self._key(at) if known[at] else "None" for at in self._keys]
+        yield f"return ({', '.join(keys)}), ({', '.join(measured)},)"
+
+    def _key(self, at: int) -> str:
+        name = self._maps[at]
+        if name in ("string_maps", "timestamps", "durations"):
+            return f"{name}[k{at}].SerializeToString() if k{at} in {name} else None"
+        return f"{name}.get(k{at})"
+
+    def _measure(self, held: str, at: int, measure: Measure, known: bool) -> Iterator[str]:
+        absent = "return None" if measure.default is None else f"{held} = {measure.default!r}"
+        if not known:
+            yield absent
+            return
+        name = self._maps[at]
+        yield f"{held} = {name}.get(k{at})"
+        yield f"if {held} is None: {absent}"
+        if name == "durations":
+            yield f"else: {held} = {held}.seconds * {NANOS} + {held}.nanos"
+        # What not every handler counts: less than nothing, infinite, no number.
+        yield f"if not 0 <= {held} < 1e300: return None"
