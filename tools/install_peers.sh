@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the real peers that end-to-end tests talk to: Redis, Prometheus, h2load and statsd.
+# Installs the real peers that end-to-end tests talk to: Redis, Prometheus, h2load, curl, statsd.
 #
 # May be run again at any time. What can't be had is named loudly and left to the tests to judge
 # (they skip, or fail where CI=true), so the exit status is 0 either way.
@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 STATSD_VERSION=0.9.0
-declare -A PACKAGES=([redis-server]=redis-server [prometheus]=prometheus [h2load]=nghttp2-client)
+declare -A PACKAGES=([redis-server]=redis-server [prometheus]=prometheus [h2load]=nghttp2-client [curl]=curl)
 POLICY=/usr/sbin/policy-rc.d
 
 loud() { printf '\n*** PEER MISSING: %s ***\n\n' "$*" >&2; }
@@ -36,7 +36,7 @@ apt_install() {
 
 install_packages() {
     local wanted=() command
-    for command in redis-server prometheus h2load; do
+    for command in redis-server prometheus h2load curl; do
         if ! command -v "$command" >/dev/null; then wanted+=("${PACKAGES[$command]}"); fi
     done
     if [ ${#wanted[@]} = 0 ]; then return; fi

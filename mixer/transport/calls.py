@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -29,6 +30,16 @@ class Limits:
 
     max_message_bytes: int = 1 << 20
     max_concurrent_streams: int = 1024
+
+
+def is_cancelled() -> bool:
+    """
+    Whether the task at hand is asked to end.
+
+    A CancelledError may also come from within, of something that a handler waited for.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def fitting(message: str) -> str:

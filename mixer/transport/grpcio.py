@@ -6,6 +6,7 @@ Law: whatever a handler does, the caller gets an answer or a status, and the ser
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ from grpc_reflection.v1alpha import reflection
 from structlog.typing import FilteringBoundLogger
 
 from mixer.errors import RpcError, StartError
-from mixer.transport.calls import DEFECT, INTERNAL, Handler, Limits, fitting
+from mixer.transport.calls import DEFECT, INTERNAL, Handler, Limits, fitting, is_cancelled
 from mixer.transport.listener import Tls, cant_listen, read, target
 
 _STANDARD = (health.SERVICE_NAME, reflection.SERVICE_NAME)
@@ -74,7 +75,9 @@ class GrpcioServer:
                 return await handler(request)
             except RpcError as error:
                 await context.abort(_STATUS[error.code], fitting(error.message))
-            except Exception:
+            except (Exception, asyncio.CancelledError):
+                if is_cancelled():
+                    raise
                 self._log.exception(DEFECT)
                 await context.abort(grpc.StatusCode.INTERNAL, INTERNAL)
             raise AssertionError("abort raises")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import types
+from asyncio import CancelledError
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,14 @@ from typing import Any
 from structlog.typing import FilteringBoundLogger
 
 from mixer.errors import Code, RpcError
-from mixer.transport.calls import DEFECT, INTERNAL, Handler, Limits, StreamHandler
+from mixer.transport.calls import (
+    DEFECT,
+    INTERNAL,
+    Handler,
+    Limits,
+    StreamHandler,
+    is_cancelled,
+)
 from mixer.transport.http2.connection import Connection
 from mixer.transport.http2.connection import Limits as HttpLimits
 from mixer.transport.http2.frames import Reason
@@ -212,7 +220,7 @@ class Peer(asyncio.Protocol):
             self._connection.respond(stream, HEAD, whole, OK)
         except NoCall as refused:
             self._connection.finish(stream, refused.answer)
-        except Exception as error:
+        except (Exception, CancelledError) as error:
             self._connection.finish(stream, status(self._status(error), alone=True))
         else:
             self._wait(stream, call, self._finished(stream, _rest(running, waits_for)))
@@ -220,7 +228,9 @@ class Peer(asyncio.Protocol):
     async def _finished(self, stream: int, running: Coroutine[Any, Any, bytes]) -> None:
         try:
             answer = await running
-        except Exception as error:
+        except (Exception, CancelledError) as error:
+            if is_cancelled():
+                raise
             self._connection.finish(stream, status(self._status(error), alone=True))
         else:
             self._connection.respond(stream, HEAD, framed(answer), OK)
@@ -246,7 +256,7 @@ class Peer(asyncio.Protocol):
         self._tasks[stream].cancel()
         self._flush_soon()
 
-    def _status(self, error: Exception) -> RpcError:
+    def _status(self, error: Exception | CancelledError) -> RpcError:
         if isinstance(error, RpcError):
             return error
         self._service.log.exception(DEFECT)
@@ -300,7 +310,9 @@ class Peer(asyncio.Protocol):
 
         try:
             await handler(aiter(messages), send)
-        except Exception as error:
+        except (Exception, CancelledError) as error:
+            if is_cancelled():
+                raise
             self._connection.finish(stream, status(self._status(error), alone=False))
         else:
             self._connection.finish(stream, OK)

@@ -59,8 +59,10 @@ async def serving(
     server = transport(methods, POOL, LOG)
     address = server.bind("tcp://127.0.0.1:0", tls)
     await server.start()
-    yield server, address
-    await server.drain(0)
+    try:
+        yield server, address
+    finally:
+        await server.drain(0)
 
 
 @asynccontextmanager
@@ -156,6 +158,22 @@ async def test_a_call_that_is_given_up_ends_its_handler(transport: Transport) ->
         await entered.wait()
         held.cancel()
         await cancelled.wait()
+        assert await call(channel, b"next", REPORT) == b"next"
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["at once", "later"])
+async def test_a_handler_that_is_cancelled_from_within_gives_a_status(
+    transport: Transport, waits: bool
+) -> None:
+    async def fail(raw: bytes) -> bytes:
+        if waits:
+            await asyncio.sleep(0)
+        raise asyncio.CancelledError
+
+    async with calling(transport, fail, echo) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await call(channel, b"", timeout=5)
+        assert refused.value.code() is grpc.StatusCode.INTERNAL
         assert await call(channel, b"next", REPORT) == b"next"
 
 
