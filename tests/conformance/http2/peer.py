@@ -210,6 +210,7 @@ class Peer:
     def __init__(self, address: str, greeting: bytes = GREETING) -> None:
         host, _, port = address.rpartition(":")
         self._socket = socket.create_connection((host, int(port)), PATIENCE)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._said = b""
         self._decoder = hpack.Decoder()
         self.closed = False
@@ -220,6 +221,11 @@ class Peer:
         self.bodies: dict[int, bytes] = {}
         self.ended: set[int] = set()
         self.send(greeting)
+
+    def hang_up(self) -> None:
+        """Say that nothing more comes, and hear the rest."""
+        self._socket.shutdown(socket.SHUT_WR)
+        self.until_close()
 
     def __enter__(self) -> Peer:
         return self
