@@ -16,7 +16,7 @@ from mixer.wire.fold import Folder
 class Snapshot:
     """One configuration with its open handlers; a call enters it and leaves it."""
 
-    __slots__ = ("_calls", "_idle", "folder", "handlers", "id", "plan", "routes")
+    __slots__ = ("_calls", "_left", "folder", "handlers", "id", "plan", "routes")
 
     def __init__(
         self,
@@ -33,24 +33,26 @@ class Snapshot:
         """Folds the bags of a Report, where that can be done."""
         self.handlers = handlers
         self._calls = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._left: asyncio.Event | None = None
+        """Set when the last call leaves, while somebody waits for that."""
 
     def __enter__(self) -> Routes:
         self._calls += 1
-        self._idle.clear()
         return self.routes
 
     def __exit__(self, *_: object) -> None:
         self._calls -= 1
-        if not self._calls:
-            self._idle.set()
+        if self._left is not None and not self._calls:
+            self._left.set()
 
     async def idle(self, seconds: float) -> bool:
         """Wait until no call uses this snapshot; False where that takes longer than *seconds*."""
+        if not self._calls:
+            return True
+        self._left = asyncio.Event()
         try:
             async with asyncio.timeout(seconds):
-                await self._idle.wait()
+                await self._left.wait()
         except TimeoutError:
             return False
         return True

@@ -11,14 +11,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    PlatformCollector,
-    ProcessCollector,
-)
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+
+from mixer.telemetry.cells import Cells, Family, Kind, Metric
 
 DURATION_BUCKETS = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
@@ -26,25 +21,6 @@ DURATION_BUCKETS = (
 )  # fmt: skip
 COUNT_BUCKETS = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0)
 SIZE_BUCKETS = (0.0, 1024.0, 2048.0, 4096.0, 16384.0, 65536.0, 262144.0, 1048576.0, 4194304.0)
-
-
-class Kind(Enum):
-    """How a metric behaves."""
-
-    GAUGE = "gauge"
-    COUNTER = "counter"
-    HISTOGRAM = "histogram"
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One line of the table."""
-
-    name: str
-    kind: Kind
-    help: str
-    labels: tuple[str, ...] = ()
-    buckets: tuple[float, ...] = ()
 
 
 def _gauge(name: str, text: str, *labels: str) -> Metric:
@@ -157,12 +133,6 @@ TABLE: tuple[Metric, ...] = (
 )
 
 
-class _Unsuffixed(Gauge):
-    """A counter whose name does not end in _total, which the client library insists on."""
-
-    _type = "unknown"
-
-
 @dataclass(frozen=True, slots=True)
 class SnapshotFigures:
     """What a configuration that came into force looks like, in numbers."""
@@ -193,17 +163,17 @@ class CallMeter:
 
     __slots__ = ("_bad", "_bad_time", "_good", "_good_time")
 
-    def __init__(self, count: Counter, time: Histogram, labels: tuple[str, ...]) -> None:
+    def __init__(self, count: Family, time: Family, labels: tuple[str, ...]) -> None:
         self._good, self._good_time = count.labels(*labels, "false"), time.labels(*labels, "false")
         self._bad, self._bad_time = count.labels(*labels, "true"), time.labels(*labels, "true")
 
     def dispatched(self, seconds: float, failed: bool, /) -> None:
         """Count one call that took *seconds*."""
         if failed:
-            self._bad.inc()
+            self._bad.value += 1
             self._bad_time.observe(seconds)
         else:
-            self._good.inc()
+            self._good.value += 1
             self._good_time.observe(seconds)
 
 
@@ -212,7 +182,7 @@ class RuleMeter:
 
     __slots__ = ("_faults", "_headers", "_matches", "_name", "_shadow")
 
-    def __init__(self, metrics: Mapping[str, Any], name: str) -> None:
+    def __init__(self, metrics: Mapping[str, Family], name: str) -> None:
         self._name = name
         self._faults = metrics["mixer_rule_faults_total"]
         self._shadow = metrics["mixer_rule_shadow_outcomes_total"]
@@ -221,19 +191,19 @@ class RuleMeter:
 
     def match_failed(self) -> None:
         """Count a match without a value."""
-        self._matches.inc()
+        self._matches.add()
 
     def fault(self, outcome: Enum, /) -> None:
         """Count work that could not be done, by what was done about it."""
-        self._faults.labels(self._name, outcome.value).inc()
+        self._faults.labels(self._name, outcome.value).add()
 
     def shadowed(self, outcome: str, /) -> None:
         """Count what the rule would have answered."""
-        self._shadow.labels(self._name, outcome).inc()
+        self._shadow.labels(self._name, outcome).add()
 
     def header_failed(self) -> None:
         """Count a header operation without a value."""
-        self._headers.inc()
+        self._headers.add()
 
 
 class RoutesMeter:
@@ -241,20 +211,19 @@ class RoutesMeter:
 
     __slots__ = ("_destinations", "_instances", "_unknown")
 
-    def __init__(self, metrics: Mapping[str, Any]) -> None:
-        self._destinations = metrics["mixer_dispatcher_destinations_per_request"]
-        self._instances = metrics["mixer_dispatcher_instances_per_request"]
-        self._unknown = metrics["mixer_quota_unknown_total"]
+    def __init__(self, metrics: Mapping[str, Family]) -> None:
+        self._destinations = metrics["mixer_dispatcher_destinations_per_request"].labels()
+        self._instances = metrics["mixer_dispatcher_instances_per_request"].labels()
+        self._unknown = metrics["mixer_quota_unknown_total"].labels()
 
     def phase(self, rules: int, instances: int, times: int = 1, /) -> None:
         """Count phases of calls in which so many rules matched and instances were built."""
-        for _ in range(times):
-            self._destinations.observe(rules)
-            self._instances.observe(instances)
+        self._destinations.observe(rules, times)
+        self._instances.observe(instances, times)
 
     def unknown_quota(self) -> None:
         """Count a quota no rule knows; its name comes from outside and is no label."""
-        self._unknown.inc()
+        self._unknown.add()
 
 
 class RpcMeter:
@@ -262,7 +231,7 @@ class RpcMeter:
 
     __slots__ = ("_latency", "_method", "_received", "_rpcs", "_sent", "_statuses")
 
-    def __init__(self, metrics: Mapping[str, Any], method: str) -> None:
+    def __init__(self, metrics: Mapping[str, Family], method: str) -> None:
         self._method = method
         self._rpcs = metrics["grpc_io_server_completed_rpcs"]
         self._statuses: dict[str, Any] = {}
@@ -275,7 +244,7 @@ class RpcMeter:
         counter = self._statuses.get(status)
         if counter is None:
             counter = self._statuses[status] = self._rpcs.labels(self._method, status)
-        counter.inc()
+        counter.add()
         self._latency.observe(seconds * 1000)
         self._received.observe(received)
         self._sent.observe(sent)
@@ -285,22 +254,13 @@ class Metrics:
     """All metrics of one server, in a registry of their own."""
 
     def __init__(self, version: str = "") -> None:
+        self.cells = Cells(TABLE)
         self.registry = CollectorRegistry()
-        self._by_name: dict[str, Any] = {line.name: self._made(line) for line in TABLE}
+        self.registry.register(self.cells)
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
+        self._by_name = self.cells.families
         self._by_name["istio_build"].labels("mixer", version).set(1)
-
-    def _made(self, line: Metric) -> Gauge | Counter | Histogram:
-        if line.kind is Kind.HISTOGRAM:
-            return Histogram(
-                line.name, line.help, line.labels, buckets=line.buckets, registry=self.registry
-            )
-        if line.kind is Kind.GAUGE:
-            return Gauge(line.name, line.help, line.labels, registry=self.registry)
-        if line.name.endswith("_total"):
-            return Counter(line.name, line.help, line.labels, registry=self.registry)
-        return _Unsuffixed(line.name, line.help, line.labels, registry=self.registry)
 
     def call(self, template: str, handler: str, adapter: str) -> CallMeter:
         """The meter of one template, handler and adapter."""
@@ -324,17 +284,17 @@ class Metrics:
 
     def shed(self, cost: float) -> None:
         """Count a call refused because of overload."""
-        self._by_name["mixer_loadshedding_requests_throttled"].inc()
-        self._by_name["mixer_loadshedding_predicted_cost_shed_total"].inc(cost)
+        self._by_name["mixer_loadshedding_requests_throttled"].labels().add()
+        self._by_name["mixer_loadshedding_predicted_cost_shed_total"].labels().add(cost)
 
     def reloads(self, result: str) -> None:
         """Count a change of the configuration by what became of it."""
-        self._by_name["mixer_config_reloads_total"].labels(result).inc()
+        self._by_name["mixer_config_reloads_total"].labels(result).add()
 
     def closed(self, count: int, failures: int) -> None:
         """Tell how many handlers were closed after a change, and how many failed to."""
-        self._by_name["mixer_handler_closed_handlers_total"].set(count)
-        self._by_name["mixer_handler_handler_close_failures_total"].set(failures)
+        self._by_name["mixer_handler_closed_handlers_total"].labels().set(count)
+        self._by_name["mixer_handler_handler_close_failures_total"].labels().set(failures)
 
     def snapshot(self, figures: SnapshotFigures) -> None:
         """Show the configuration that came into force."""
@@ -356,7 +316,7 @@ class Metrics:
             "mixer_handler_handler_build_failures_total": figures.failed,
         }
         for name, value in values.items():
-            self._by_name[name].set(value)
+            self._by_name[name].labels().set(value)
         for severity in ("error", "warning"):
             shown = self._by_name["mixer_config_problems"].labels(severity)
             shown.set(figures.problems.get(severity, 0))

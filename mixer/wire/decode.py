@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from google.protobuf import duration_pb2, timestamp_pb2
 from google.protobuf.message import DecodeError
@@ -90,26 +89,34 @@ def _check_word_count(count: int) -> None:
 
 
 class Words:
-    """The words of one message, in one table with the global ones."""
+    """The words of one message, or of several that share them."""
+
+    __slots__ = ("_count", "_own", "_table", "_words")
 
     def __init__(self, words: Sequence[str]) -> None:
-        # The message's own are at the end and turned round, so that index -1 finds the first.
-        self._table = [*GLOBAL_WORDS, *reversed(words)]
-        self._least = len(GLOBAL_WORDS) - len(self._table)
-
-    @cached_property
-    def _own(self) -> dict[str, int]:
-        """Index by word; of a word that occurs twice the last one wins."""
-        return {self._table[at]: at for at in range(-1, self._least - 1, -1)}
+        self._words = list(words)
+        self._count = len(self._words)
+        self._own: dict[str, int] | None = None
+        self._table: list[str] | None = None
 
     def index(self, word: str) -> int | None:
-        """The index under which *word* is sent: the message's own first, then the global one."""
-        own = self._own.get(word)
-        return GLOBAL_INDEX.get(word) if own is None else own
+        """
+        The index under which *word* is sent: the message's own first, then the global one.
+
+        Of a word that occurs twice the last one wins.
+        """
+        own = self._own
+        if own is None:
+            indices = range(-1, -1 - self._count, -1)
+            own = self._own = dict(zip(self._words, indices, strict=True))
+        index = own.get(word)
+        return GLOBAL_INDEX.get(word) if index is None else index
 
     def at(self, index: int) -> str | None:
         """The word at *index*, None where it is out of range."""
-        return self._table[index] if self._least <= index < len(GLOBAL_WORDS) else None
+        if index < 0:
+            return self._words[-1 - index] if index >= -self._count else None
+        return GLOBAL_WORDS[index] if index < len(GLOBAL_WORDS) else None
 
     def pairs(self, entries: Mapping[int, int]) -> dict[str, str] | None:
         """All *entries* as words, None where any index is out of range."""
@@ -118,9 +125,13 @@ class Words:
         if not keys:
             return {}
         least, most = min(min(keys), min(values)), max(max(keys), max(values))
-        if least < self._least or most >= len(GLOBAL_WORDS):
+        if least < -self._count or most >= len(GLOBAL_WORDS):
             return None
-        word = self._table.__getitem__
+        table = self._table
+        if table is None:
+            # Its own words are at the end and turned round, so that index -1 finds the first.
+            table = self._table = [*GLOBAL_WORDS, *reversed(self._words)]
+        word = table.__getitem__
         return dict(zip(map(word, keys), map(word, values), strict=True))
 
 
@@ -144,14 +155,17 @@ class Message(dict[str, Value | None]):
 
     def __missing__(self, name: str) -> Value | None:
         """The value of *name* in the first type map that has it (spec: wire, decoding)."""
-        index = self.words.index(name)
-        self[name] = value = None if index is None else self._decoded(index)
+        words = self.words
+        index, value = words.index(name), None
+        if index is not None:
+            word = self.attributes.strings.get(index)
+            value = self._decoded(index) if word is None else words.at(word)
+        self[name] = value
         return value
 
     def _decoded(self, index: int) -> Value | None:
+        """The value of an attribute that is no text."""
         sent = self.attributes
-        if (word := sent.strings.get(index)) is not None:
-            return self.words.at(word)
         if (entries := sent.string_maps.get(index)) is not None:
             return self.words.pairs(entries.entries)
         value: int | float | bool | bytes | None

@@ -1,0 +1,188 @@
+"""
+Cells that calls add to, and one collector that shows them all to a scrape.
+
+Law: only the event loop changes a cell; a scrape, in its own thread, reads each in one step that
+the interpreter does not interrupt. prometheus_client's own cost ten times as much, for a lock that
+nobody needs here.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from itertools import accumulate
+from typing import Any, TypeAlias
+
+from prometheus_client.metrics_core import Metric as Exposed
+from prometheus_client.utils import floatToGoString
+
+
+class Kind(Enum):
+    """How a metric behaves."""
+
+    GAUGE = "gauge"
+    COUNTER = "counter"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One line of the table of metrics."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+    """Upper bounds of a histogram, ascending, finite."""
+
+
+class Number:
+    """A counter or a gauge."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value: float = 0.0
+
+    def add(self, amount: float = 1.0) -> None:
+        """Count."""
+        self.value += amount
+
+    def set(self, value: float) -> None:
+        """Show *value* from now on."""
+        self.value = value
+
+    def state(self) -> list[float]:
+        """All there is to know, as numbers."""
+        return [self.value]
+
+
+class Histogram:
+    """Values by bucket, and their sum."""
+
+    __slots__ = ("bounds", "counts")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self.bounds = bounds
+        self.counts: list[float] = [0.0] * (len(bounds) + 2)
+        """Values in each bucket, those above all bounds, and the sum: in one list, to be copied."""
+
+    def observe(self, value: float, times: int = 1) -> None:
+        """Count *value*, so many times."""
+        counts = self.counts
+        counts[bisect_left(self.bounds, value)] += times
+        counts[-1] += value * times
+
+    def state(self) -> list[float]:
+        """All there is to know, as numbers."""
+        return self.counts.copy()
+
+
+Cell: TypeAlias = Number | Histogram
+Labels: TypeAlias = tuple[str, ...]
+
+
+class Family:
+    """A metric and its cells."""
+
+    __slots__ = ("_cells", "_make", "metric")
+
+    def __init__(self, metric: Metric) -> None:
+        self.metric = metric
+        self._cells: dict[Labels, Any] = {}
+        buckets = metric.buckets
+        self._make: Callable[[], Cell] = (
+            (lambda: Histogram(buckets)) if metric.kind is Kind.HISTOGRAM else Number
+        )
+        if not metric.labels:
+            self.labels()
+
+    def labels(self, *values: str) -> Any:
+        """The cell of these label *values*, a `Histogram` for a histogram, else a `Number`."""
+        assert len(values) == len(self.metric.labels), self.metric.name
+        found = self._cells.get(values)
+        if found is None:
+            found = self._cells[values] = self._make()
+        return found
+
+    def states(self) -> dict[Labels, list[float]]:
+        """What all cells hold, by label values."""
+        return {labels: cell.state() for labels, cell in list(self._cells.items())}
+
+
+States: TypeAlias = Mapping[str, Mapping[Labels, Sequence[float]]]
+"""What cells hold, by metric and label values."""
+
+
+class Cells:
+    """The cells of all metrics of one process; a collector for a registry of prometheus_client."""
+
+    def __init__(self, table: Sequence[Metric]) -> None:
+        self.families = {metric.name: Family(metric) for metric in table}
+
+    def states(self) -> States:
+        """What they hold now."""
+        return {name: family.states() for name, family in self.families.items()}
+
+    def collect(self) -> Iterator[Exposed]:
+        """What a scrape shows of this process."""
+        return exposed([family.metric for family in self.families.values()], self.states())
+
+
+def dumped(states: States) -> bytes:
+    """*states* as bytes, for another process to read."""
+    return json.dumps(
+        {name: [[labels, held] for labels, held in cells.items()] for name, cells in states.items()}
+    ).encode()
+
+
+def merged(table: Sequence[Metric], dumps: Iterable[bytes]) -> States:
+    """
+    What several processes hold as one: counters and histograms are added.
+
+    Of gauges the largest is taken, as they tell of a configuration that all of them share.
+    """
+    found: dict[str, dict[Labels, list[float]]] = {metric.name: {} for metric in table}
+    gauges = {metric.name for metric in table if metric.kind is Kind.GAUGE}
+    for dump in dumps:
+        for name, cells in json.loads(dump).items():
+            for labels, state in cells:
+                known = found[name].setdefault(tuple(labels), state)
+                if known is not state:
+                    join = max if name in gauges else float.__add__
+                    known[:] = map(join, map(float, known), map(float, state))
+    return found
+
+
+def exposed(table: Sequence[Metric], states: States) -> Iterator[Exposed]:
+    """What a scrape shows of *states*."""
+    for metric in table:
+        name, kind = metric.name, metric.kind.value
+        if metric.kind is Kind.COUNTER and not name.endswith("_total"):
+            kind = "unknown"  # the format insists on the suffix for a counter
+        family = Exposed(
+            name.removesuffix("_total") if kind == "counter" else name, metric.help, kind
+        )
+        for values, state in states[name].items():
+            labels = dict(zip(metric.labels, values, strict=True))
+            if metric.kind is Kind.HISTOGRAM:
+                _add_histogram(family, metric, labels, state)
+            else:
+                family.add_sample(name, labels, state[0])
+        yield family
+
+
+def _add_histogram(
+    family: Exposed, metric: Metric, labels: dict[str, str], state: Sequence[float]
+) -> None:
+    *counts, total = state
+    bounds = [*metric.buckets, float("inf")]
+    for bound, seen in zip(bounds, accumulate(counts), strict=True):
+        marked = {**labels, "le": floatToGoString(bound)}  # type: ignore[no-untyped-call]  # it has no types
+        family.add_sample(f"{metric.name}_bucket", marked, seen)
+    family.add_sample(f"{metric.name}_count", labels, sum(counts))
+    family.add_sample(f"{metric.name}_sum", labels, total)
