@@ -8,9 +8,10 @@ cache key at the sidecar.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol, TypeAlias
+
+import msgspec
 
 from attributes.values import Value
 
@@ -47,12 +48,11 @@ class Source(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True):
     """All that was read for an answer, which is its cache key at the sidecar."""
 
     notes: tuple[Note, ...] = ()
-    others: References = field(default_factory=dict)
+    others: References = {}
     """What no note has."""
     generated: Container[str] = ()
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import IntEnum
+
+import msgspec
 
 from attributes import Seen
 
@@ -16,8 +17,7 @@ class HeaderVerb(IntEnum):
     APPEND = 2
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderChange:
+class HeaderChange(msgspec.Struct, frozen=True):
     """One operation on one header."""
 
     name: str
@@ -25,8 +25,7 @@ class HeaderChange:
     verb: HeaderVerb
 
 
-@dataclass(frozen=True, slots=True)
-class RouteDirective:
+class RouteDirective(msgspec.Struct, frozen=True):
     """What the sidecar is told beyond allow and deny."""
 
     request_headers: tuple[HeaderChange, ...] = ()
@@ -37,8 +36,7 @@ class RouteDirective:
     direct_body: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Precondition:
+class Precondition(msgspec.Struct, frozen=True):
     """May the call pass, and how long does the answer hold."""
 
     code: int
@@ -51,8 +49,7 @@ class Precondition:
     directive: RouteDirective | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class QuotaAnswer:
+class QuotaAnswer(msgspec.Struct, frozen=True):
     """How much of a quota the call may use."""
 
     granted: int
@@ -64,10 +61,9 @@ class QuotaAnswer:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckAnswer:
+class CheckAnswer(msgspec.Struct, frozen=True):
     """The whole answer to a Check."""
 
     precondition: Precondition
-    quotas: dict[str, QuotaAnswer] = field(default_factory=dict)
+    quotas: dict[str, QuotaAnswer] = {}
     """By the name asked for, in order of name."""

@@ -17,7 +17,7 @@ from mixer.dispatch.run import Fault, error_list, run
 from mixer.errors import Code, RpcError
 from mixer.expr.reads import Failure
 from mixer.instances.compile import output_values
-from mixer.rules.routes import Call, Found, HeaderPlan, Route, Routes
+from mixer.rules.routes import Call, Found, HeaderPlan, Identity, Route, Routes, identity
 
 
 async def check(
@@ -32,18 +32,19 @@ async def check(
     if routes.generates and (errors := await preprocess(routes, bag)):
         raise RpcError(Code.INTERNAL, errors)
     preprocessed = bag.seen
-    answer = await _precondition(routes, bag)
+    whose = identity(bag)
+    answer = await _precondition(routes, bag, whose)
     if answer.code or not quotas:
         return CheckAnswer(answer)
     granted = {}
     for name in sorted(quotas):
         bag.rewind(preprocessed)
-        granted[name] = await allocate(routes, bag, name, quotas[name], deduplication_id)
+        granted[name] = await allocate(routes, bag, whose, name, quotas[name], deduplication_id)
     return CheckAnswer(answer, granted)
 
 
-async def _precondition(routes: Routes, bag: Bag) -> Precondition:
-    found = routes.gather(Variety.CHECK, bag)
+async def _precondition(routes: Routes, bag: Bag, whose: Identity) -> Precondition:
+    found = routes.gather(Variety.CHECK, bag, whose)
     pending = found.pending
     routes.observer.phase(found.rules, len(pending))
     outputs: dict[str, Value] = {}

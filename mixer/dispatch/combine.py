@@ -11,6 +11,9 @@ from mixer.errors import Code
 DEFAULT_SECONDS = 60.0
 DEFAULT_USES = 10_000
 
+NOBODY = Verdict(Code.OK, "", DEFAULT_SECONDS, DEFAULT_USES)
+"""What holds where nobody has a say."""
+
 HTTP_STATUS: dict[int, int] = {
     Code.OK: 200,
     Code.CANCELLED: 408,
@@ -40,6 +43,8 @@ def combine(verdicts: Sequence[tuple[str, Verdict]]) -> Verdict:
     The first denial gives code and direct response, the messages of all are joined. Validity is
     the shortest of those that have a say.
     """
+    if not verdicts:
+        return NOBODY
     heard = [
         verdict
         for _, verdict in verdicts

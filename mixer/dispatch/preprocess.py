@@ -7,7 +7,7 @@ from mixer.adapter.template import Variety
 from mixer.config.model import Mode
 from mixer.dispatch.run import Fault, error_list, run
 from mixer.errors import EvaluationError
-from mixer.rules.routes import Routes
+from mixer.rules.routes import Routes, identity
 
 
 async def preprocess(routes: Routes, bag: Bag) -> str:
@@ -16,7 +16,7 @@ async def preprocess(routes: Routes, bag: Bag) -> str:
 
     Returns what failed, as an error list; empty where nothing did.
     """
-    found = routes.gather(Variety.ATTRIBUTE_GENERATOR, bag)
+    found = routes.gather(Variety.ATTRIBUTE_GENERATOR, bag, identity(bag))
     generated = []
     for (route, call, _), result in zip(found.pending, await run(found.pending), strict=True):
         if isinstance(result, Fault):

@@ -8,14 +8,19 @@ from mixer.adapter.template import Variety
 from mixer.answers import QuotaAnswer
 from mixer.config.model import Mode
 from mixer.dispatch.run import Fault, run
-from mixer.rules.routes import Routes
+from mixer.rules.routes import Identity, Routes
 
 FREE_SECONDS = 60.0
 """How long a grant holds that no rule has a say in."""
 
 
 async def allocate(
-    routes: Routes, bag: Bag, name: str, args: QuotaArgs, deduplication_id: str
+    routes: Routes,
+    bag: Bag,
+    identity: Identity,
+    name: str,
+    args: QuotaArgs,
+    deduplication_id: str,
 ) -> QuotaAnswer:
     """
     Allocate from every matching rule's instance called *name*; the smallest grant is the answer.
@@ -30,7 +35,7 @@ async def allocate(
     args = QuotaArgs(
         args.amount, args.best_effort, deduplication_id + name if deduplication_id else ""
     )
-    found = routes.gather(Variety.QUOTA, bag, wanted)
+    found = routes.gather(Variety.QUOTA, bag, identity, wanted)
     pending = [(route, call, (*built, args)) for route, call, built in found.pending]
     routes.observer.phase(found.rules, len(pending))
     grants: list[tuple[str, Grant]] = []

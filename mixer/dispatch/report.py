@@ -13,7 +13,7 @@ from mixer.dispatch.preprocess import preprocess
 from mixer.dispatch.run import Fault, error_list, run
 from mixer.errors import Code, EvaluationError, RpcError
 from mixer.rules.folding import Fold, Number, Places
-from mixer.rules.routes import Call, Found, Route, Routes
+from mixer.rules.routes import Call, Found, Route, Routes, identity
 
 
 @dataclass(slots=True)
@@ -142,7 +142,7 @@ class _Collecting:
 
     def take(self, bag: Bag, unless: Container[Call] = ()) -> Found:
         """Take in what a bag brings, looked at whole; if nothing is wrong, *unless* its calls."""
-        found = self._routes.gather(Variety.REPORT, bag)
+        found = self._routes.gather(Variety.REPORT, bag, identity(bag))
         self._routes.observer.phase(found.rules, len(found.pending))
         self.failures += found.failures
         for route, call, instance in found.pending:

@@ -7,10 +7,12 @@ Law: immutable; a configuration change makes new routes and swaps them whole.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from attributes import Bag, Reads
+import msgspec
+
+from attributes import Bag, Note, Reads
 from mixer.adapter.template import Variety
 from mixer.answers import HeaderVerb
 from mixer.config.model import Mode, OnError
@@ -121,12 +123,11 @@ Pending: TypeAlias = tuple[Route, Call, Arguments]
 """A call, whose it is, and the arguments of its verb."""
 
 
-@dataclass(slots=True)
-class Found:
+class Found(msgspec.Struct):
     """What one phase of a call has to do, and what went wrong while that was found out."""
 
-    pending: list[Pending] = field(default_factory=list)
-    heads: list[tuple[Route, Bag]] = field(default_factory=list)
+    pending: list[Pending] = []
+    heads: list[tuple[Route, Bag]] = []
     """The matching rules that change headers, and what to read for that."""
 
     rules: int = 0
@@ -135,10 +136,10 @@ class Found:
     faults: int = 0
     """How often something went wrong, whatever is to be done about it."""
 
-    failures: list[str] = field(default_factory=list)
+    failures: list[str] = []
     """Messages that fail the RPC."""
 
-    denials: list[str] = field(default_factory=list)
+    denials: list[str] = []
     """Messages that deny the precondition."""
 
     def fault(self, route: Route, outcome: OnError, message: str) -> None:
@@ -187,14 +188,13 @@ class Routes:
     generates: bool = False
     """Whether any rule generates attributes."""
 
-    def gather(self, variety: Variety, bag: Bag, quota: str | None = None) -> Found:
-        """
-        What is to be done for a call, by its identity namespace (spec: config, which rules apply).
-
-        Reads the attributes that decide it, which become references.
-        """
+    def gather(
+        self, variety: Variety, bag: Bag, identity: Identity, quota: str | None = None
+    ) -> Found:
+        """What is to be done for a call, by its *identity*, whose reads become references."""
+        bag.note(identity.note)
         namespaces = self.table[variety]
-        scope = namespaces.get(identity(bag)) or namespaces[self.default_namespace]
+        scope = namespaces.get(identity.namespace) or namespaces[self.default_namespace]
         found = Found()
         scope.gather(bag, quota, found)
         return found
@@ -206,8 +206,18 @@ IDENTITY = ("context.reporter.kind", "destination.namespace", "source.namespace"
 _IDENTITY = Reads((name, None) for name in IDENTITY)
 
 
-def identity(bag: Bag) -> str:
-    """The namespace whose rules apply to a call; empty where none but the default's do."""
+class Identity(NamedTuple):
+    """Whose rules apply to a call (spec: config, which rules apply)."""
+
+    namespace: str
+    """Empty where none but those of the default namespace do."""
+
+    note: Note
+    """What was read to know it."""
+
+
+def identity(bag: Bag) -> Identity:
+    """Whose rules apply to a call."""
     kind = bag.read("context.reporter.kind")
     seen = 0b10 if kind is None else 0b01
     match kind if isinstance(kind, str) else "inbound":
@@ -219,8 +229,7 @@ def identity(bag: Bag) -> str:
             seen |= 0b10_0000 if namespace is None else 0b01_0000
         case _:
             namespace = ""
-    bag.note((_IDENTITY, seen))
-    return namespace if isinstance(namespace, str) else ""
+    return Identity(namespace if isinstance(namespace, str) else "", (_IDENTITY, seen))
 
 
 def unmatched(route: Route, failure: Failure) -> str:

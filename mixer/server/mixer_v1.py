@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable
+from functools import partial
 from time import monotonic
 
 from structlog.typing import FilteringBoundLogger
@@ -35,18 +36,15 @@ class MixerService:
         self._check = metrics.rpc(f"{SERVICE}/Check")
         self._report = metrics.rpc(f"{SERVICE}/Report")
 
+        self.check: Handler = partial(self._counted, self._check, self._answer_check)
+        """Answers a CheckRequest. Raises RpcError (spec: wire, order of steps)."""
+        self.report: Handler = partial(self._counted, self._report, self._take_report)
+        """Takes a ReportRequest. Raises RpcError (spec: wire, Report RPC)."""
+
     @property
     def methods(self) -> dict[str, Handler]:
         """The handlers by full method name."""
         return {f"{SERVICE}/Check": self.check, f"{SERVICE}/Report": self.report}
-
-    async def check(self, raw: bytes) -> bytes:
-        """Answer a CheckRequest. Raises RpcError (spec: wire, order of steps)."""
-        return await self._counted(raw, self._check, self._answer_check)
-
-    async def report(self, raw: bytes) -> bytes:
-        """Take a ReportRequest. Raises RpcError (spec: wire, Report RPC)."""
-        return await self._counted(raw, self._report, self._take_report)
 
     async def _answer_check(self, raw: bytes) -> bytes:
         self._shed(1)
@@ -72,6 +70,8 @@ class MixerService:
         return snapshot
 
     def _shed(self, cost: float) -> None:
+        if self._shedder.mode is Mode.DISABLED:
+            return
         evaluator = self._shedder.over_limit(cost, monotonic())
         if not evaluator:
             return
@@ -82,7 +82,7 @@ class MixerService:
         raise RpcError(Code.UNAVAILABLE, OVERLOADED)
 
     async def _counted(
-        self, raw: bytes, meter: RpcMeter, handle: Callable[[bytes], Awaitable[bytes]]
+        self, meter: RpcMeter, handle: Callable[[bytes], Awaitable[bytes]], raw: bytes
     ) -> bytes:
         started = monotonic()
         status, sent = "INTERNAL", 0

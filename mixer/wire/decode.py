@@ -7,8 +7,8 @@ Law: whatever the bytes, a caller gets a source, an error text or an `RpcError`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+import msgspec
 from google.protobuf import duration_pb2, timestamp_pb2
 from google.protobuf.message import DecodeError
 
@@ -20,8 +20,7 @@ from mixer.adapter.results import QuotaArgs
 from mixer.errors import Code, RpcError
 
 
-@dataclass(frozen=True, slots=True)
-class CheckCall:
+class CheckCall(msgspec.Struct, frozen=True):
     """A Check as the dispatcher sees it."""
 
     source: Source
@@ -32,8 +31,7 @@ class CheckCall:
     quotas: Mapping[str, QuotaArgs]
 
 
-@dataclass(frozen=True, slots=True)
-class ReportCall:
+class ReportCall(msgspec.Struct, frozen=True):
     """A Report as the dispatcher sees it."""
 
     count: int
@@ -54,10 +52,9 @@ def check_request(raw: bytes) -> CheckCall:
     except DecodeError as error:
         raise _malformed(error) from None
     _check_word_count(request.global_word_count)
-    quotas = {
-        name: QuotaArgs(params.amount, params.best_effort)
-        for name, params in request.quotas.items()
-    }
+    quotas = {}
+    if sent := request.quotas:
+        quotas = {name: QuotaArgs(given.amount, given.best_effort) for name, given in sent.items()}
     source = Message(request.attributes, Words(request.attributes.words))
     return CheckCall(source, request.global_word_count, request.deduplication_id, quotas)
 
