@@ -48,6 +48,16 @@ class Source(Protocol):
         ...
 
 
+class Entries:
+    """A map whose entries are decoded as they are asked for."""
+
+    __slots__ = ("get",)
+
+    def __init__(self, get: Callable[[str], str | None]) -> None:
+        self.get = get
+        """The value of a key, None where there is none."""
+
+
 class Seen(msgspec.Struct, frozen=True):
     """All that was read for an answer, which is its cache key at the sidecar."""
 
@@ -78,7 +88,7 @@ class Bag:
     it is no part of what the caller sent.
     """
 
-    __slots__ = ("_generated", "_notes", "_references", "_source", "note", "read")
+    __slots__ = ("_generated", "_notes", "_references", "_source", "note", "read", "read_map")
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -87,6 +97,10 @@ class Bag:
         self._notes: list[Note] = []
         self.read: Callable[[str], Value | None] = source.get
         """Read without a reference; who reads so must `note` it."""
+        self.read_map: Callable[[str], Value | Entries | None] = getattr(
+            source, "entries", source.get
+        )
+        """Read a map in order to look up keys of it, as `read` does or as `Entries`."""
         self.note: Callable[[Note], None] = self._notes.append
         """Record many reads at once, as compiled expressions do."""
 
@@ -163,7 +177,12 @@ class Bag:
             value = generated.get(name)
             return sent(name) if value is None else value
 
-        self.read = read
+        maps = self.read_map
+
+        def read_map(name: str) -> Value | Entries | None:
+            return maps(name) if name not in generated else read(name)
+
+        self.read, self.read_map = read, read_map
 
 
 def _record(note: Note, references: References, generated: Container[str]) -> None:

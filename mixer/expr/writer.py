@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from attributes import Entries
 from mixer.expr.reads import FAILURES, Failure, coerce
 
 MAX_INDENT = 90
@@ -44,7 +45,12 @@ class Writer:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self.names: dict[str, Any] = {"Failure": Failure, "coerce": coerce, "FAILURES": FAILURES}
+        self.names: dict[str, Any] = {
+            "Failure": Failure,
+            "coerce": coerce,
+            "FAILURES": FAILURES,
+            "Entries": Entries,
+        }
         """What the function finds by name."""
 
         self._indent = 1

@@ -57,7 +57,7 @@ def _function(routes: Sequence[Route]) -> Gather:
         writer.route(route)
     head = [
         "def gather(bag, quota, found):",
-        "    read, pending = bag.read, found.pending",
+        "    read, maps, pending = bag.read, bag.read_map, found.pending",
         "    seen = 0",
     ]
     source = "\n".join([*head, *writer.lines, "    bag.note((READS, seen))", ""])

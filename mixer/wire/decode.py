@@ -12,7 +12,7 @@ import msgspec
 from google.protobuf import duration_pb2, timestamp_pb2
 from google.protobuf.message import DecodeError
 
-from attributes import Duration, Source, Timestamp, Value
+from attributes import Duration, Entries, Source, Timestamp, Value
 from attributes.dictionary import GLOBAL_INDEX, GLOBAL_WORDS
 from attributes.values import NANOS
 from mixer._pb import mixer_pb2 as pb
@@ -88,13 +88,12 @@ def _check_word_count(count: int) -> None:
 class Words:
     """The words of one message, or of several that share them."""
 
-    __slots__ = ("_count", "_own", "_table", "_words")
+    __slots__ = ("_count", "_own", "_words")
 
     def __init__(self, words: Sequence[str]) -> None:
         self._words = list(words)
         self._count = len(self._words)
         self._own: dict[str, int] | None = None
-        self._table: list[str] | None = None
 
     def index(self, word: str) -> int | None:
         """
@@ -117,19 +116,28 @@ class Words:
 
     def pairs(self, entries: Mapping[int, int]) -> dict[str, str] | None:
         """All *entries* as words, None where any index is out of range."""
-        keys = list(entries)
-        values = [entries[key] for key in keys]  # the values() of a protobuf map are slower
-        if not keys:
-            return {}
-        least, most = min(min(keys), min(values)), max(max(keys), max(values))
-        if least < -self._count or most >= len(GLOBAL_WORDS):
+        if not self._are_known(entries):
             return None
-        table = self._table
-        if table is None:
-            # Its own words are at the end and turned round, so that index -1 finds the first.
-            table = self._table = [*GLOBAL_WORDS, *reversed(self._words)]
-        word = table.__getitem__
-        return dict(zip(map(word, keys), map(word, values), strict=True))
+        word = [*GLOBAL_WORDS, *reversed(self._words)].__getitem__  # so that -1 finds the first
+        return {word(key): word(entries[key]) for key in entries}
+
+    def entries(self, entries: Mapping[int, int]) -> Entries | None:
+        """The same, each as it is asked for."""
+        if not self._are_known(entries):
+            return None
+        index, at, value_of = self.index, self.at, entries.get
+
+        def get(key: str) -> str | None:
+            place = index(key)
+            value = None if place is None else value_of(place)
+            return None if value is None else at(value)
+
+        return Entries(get)
+
+    def _are_known(self, entries: Mapping[int, int]) -> bool:
+        both = list(entries)
+        both += [entries[key] for key in both]  # the values() of a protobuf map are slower
+        return not both or (min(both) >= -self._count and max(both) < len(GLOBAL_WORDS))
 
 
 class Message(dict[str, Value | None]):
@@ -139,11 +147,12 @@ class Message(dict[str, Value | None]):
     It is a dictionary so that what was read before, present or not, is found at the speed of one.
     """
 
-    __slots__ = ("attributes", "words")
+    __slots__ = ("_maps", "attributes", "words")
 
     def __init__(self, attributes: pb.CompressedAttributes, words: Words) -> None:
         self.attributes = attributes
         self.words = words
+        self._maps: dict[str, Value | Entries | None] = {}
 
     @property
     def get(self) -> Callable[[str], Value | None]:  # type: ignore[override]
@@ -159,6 +168,20 @@ class Message(dict[str, Value | None]):
             value = self._decoded(index) if word is None else words.at(word)
         self[name] = value
         return value
+
+    def entries(self, name: str) -> Value | Entries | None:
+        """A map of which only some keys are wanted; of another attribute the value."""
+        try:
+            return self._maps[name]
+        except KeyError:
+            found = self._maps[name] = self._entries(name)
+            return found
+
+    def _entries(self, name: str) -> Value | Entries | None:
+        index, sent = self.words.index(name), self.attributes
+        if index is None or index in sent.strings or index not in sent.string_maps:
+            return self[name]
+        return self.words.entries(sent.string_maps[index].entries)
 
     def _decoded(self, index: int) -> Value | None:
         """The value of an attribute that is no text."""
