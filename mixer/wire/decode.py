@@ -101,12 +101,13 @@ class Words:
 
         Of a word that occurs twice the last one wins.
         """
-        own = self._own
-        if own is None:
-            indices = range(-1, -1 - self._count, -1)
-            own = self._own = dict(zip(self._words, indices, strict=True))
-        index = own.get(word)
+        index = (self._own or self._number()).get(word)
         return GLOBAL_INDEX.get(word) if index is None else index
+
+    def _number(self) -> dict[str, int]:
+        indices = range(-1, -1 - self._count, -1)
+        self._own = dict(zip(self._words, indices, strict=True))
+        return self._own
 
     def at(self, index: int) -> str | None:
         """The word at *index*, None where it is out of range."""
@@ -118,6 +119,9 @@ class Words:
         """All *entries* as words, None where any index is out of range."""
         if not self._are_known(entries):
             return None
+        return self._decoded(entries)
+
+    def _decoded(self, entries: Mapping[int, int]) -> dict[str, str]:
         word = [*GLOBAL_WORDS, *reversed(self._words)].__getitem__  # so that -1 finds the first
         return {word(key): word(entries[key]) for key in entries}
 
@@ -125,12 +129,17 @@ class Words:
         """The same, each as it is asked for."""
         if not self._are_known(entries):
             return None
-        index, at, value_of = self.index, self.at, entries.get
+        decoded: dict[str, str] | None = None
 
         def get(key: str) -> str | None:
-            place = index(key)
-            value = None if place is None else value_of(place)
-            return None if value is None else at(value)
+            nonlocal decoded
+            if decoded is None:
+                if key not in (self._own or self._number()):
+                    index = GLOBAL_INDEX.get(key)
+                    value = None if index is None else entries.get(index)
+                    return None if value is None else self.at(value)
+                decoded = self._decoded(entries)
+            return decoded.get(key)
 
         return Entries(get)
 
