@@ -189,9 +189,9 @@ def test_more_than_a_streams_window_resets_it(address: str) -> None:
     with Peer(address) as peer:
         peer.until_marked()
         window = int.from_bytes(_initial(peer), "big")
-        # A message that is never whole, of a call whose parts count as they are taken.
-        peer.send(headers(1, WATCHED) + data(1, b"\0\0\x10\0\0", 0))
-        for _ in range(0, window, 16_384):
+        # Of a call whose messages count as they are taken, and that takes no more than one.
+        peer.send(headers(1, WATCHED) + data(1, EMPTY, 0))
+        for _ in range(0, window + 16_384, 16_384):
             peer.send(data(1, bytes(16_384), 0))
         peer.until_marked()
         assert peer.faults() == [(1, Code.FLOW_CONTROL_ERROR)]
