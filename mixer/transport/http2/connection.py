@@ -175,8 +175,7 @@ class Connection:
 
     def _use(self, count: int) -> None:
         """Count bytes of bodies, and grant as many again; they are limited by stream."""
-        if not self._window.use(count):
-            raise ConnectionFault(Reason.FLOW_CONTROL_ERROR, "more data than the window allows")
+        self._window.use(count)  # it is never exceeded: more than a frame of it is always granted
         if grant := self._window.take(count):
             self._out.append(frames.window_update(0, grant))
 
@@ -291,8 +290,6 @@ class Connection:
         if self._block is None:
             raise ConnectionFault(Reason.PROTOCOL_ERROR, "CONTINUATION of nothing")
         _, first, parts, size = self._block
-        if not payload:
-            self._annoy()
         parts.append(payload)
         size += len(payload)
         most = _BLOCK_FOR_LIST * self._limits.header_list_bytes

@@ -58,12 +58,7 @@ class Outbound:
     def respond(self, stream: int, head: Block, body: bytes, end: Block) -> None:
         """Send a whole answer on a stream that is open."""
         size = len(body)
-        if (
-            size <= self.windows[stream]
-            and size <= self._window
-            and size <= frames.MAX_PAYLOAD
-            and not self._turns
-        ):
+        if size <= self.windows[stream] and size <= self._window and size <= frames.MAX_PAYLOAD:
             # Fast path: all of it passes, as one piece of bytes.
             self._window -= size
             del self.windows[stream]

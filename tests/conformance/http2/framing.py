@@ -71,6 +71,8 @@ FRAMES = [
          headers(1, _FIRST_HALF, 0) + headers(3, ASKED), _WRONG),
     Case("4.3", "headers of another stream, known by heart, within a block",
          ask(1) + headers(3, _FIRST_HALF, 0) + headers(5, ASKED), _WRONG),
+    Case("4.3", "headers again, known by heart, within a block",
+         ask(1) + headers(3, _FIRST_HALF, 0) + headers(3, ASKED), _WRONG),
     Case("4.3", "headers again instead of their continuation",
          headers(1, _FIRST_HALF, 0) + headers(1, _SECOND_HALF), _WRONG),
     Case("4.3", "settings within a block",
@@ -131,7 +133,7 @@ HEADERS = [
 ]  # fmt: skip
 
 PRIORITY = [
-    Case("6.3", "on stream 0", priority(0), _WRONG),
+    Case("6.3", "on stream 0", priority(0, 3), _WRONG),
     Case("6.3", "of 4 bytes on an idle stream", frame(Kind.PRIORITY, 0, 1, bytes(4)), _WRONG_SIZE),
     Case("6.3", "of 6 bytes on an open stream",
          headers(1, ASKED) + frame(Kind.PRIORITY, 0, 1, bytes(6)),

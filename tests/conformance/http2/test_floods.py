@@ -42,6 +42,7 @@ FLOODS = {
     "resets of a closed stream": OPEN + reset(1) * NUISANCES,
     "calls that are reset at once": b"".join(ask(at) + reset(at) for at in STREAMS),
     "headers that are reset at once": b"".join(headers(at, ASKED) + reset(at) for at in STREAMS),
+    "data of a stream that was reset": headers(1, BROKEN) + data(1, b"x", 0) * NUISANCES,
     "broken requests": b"".join(headers(at, BROKEN) for at in STREAMS),
     "window updates of 0": b"".join(headers(at, ASKED) + window_update(at, 0) for at in STREAMS),
     "calls beyond what may be at once": b"".join(

@@ -149,6 +149,35 @@ def test_a_body_too_large_is_said_and_not_kept() -> None:
     assert peer.ours.is_idle
 
 
+def test_a_body_too_large_in_one_frame_is_said_the_second_time_too() -> None:
+    ours = Connection(Limits(body_bytes=100))
+    ours.receive(GREETING)
+    for stream in (1, 3):
+        (event,) = ours.receive(headers(stream, 4) + frame(frames.DATA, 1, stream, b"x" * 101))
+        assert isinstance(event, TooLarge)
+
+
+def test_what_is_used_of_the_connection_is_granted_again() -> None:
+    ours = Connection(Limits(connection_window=100_000))
+    ours.receive(GREETING)
+    ours.output()
+    for stream in range(1, 201, 4):
+        ours.receive(headers(stream, 4) + frame(frames.DATA, 1, stream, bytes(500)))
+        ours.receive(headers(stream + 2, 4) + frame(frames.DATA, 0, stream + 2, bytes(500)))
+    assert ours.output() == frames.window_update(0, 50_000)
+
+
+def test_parts_that_were_used_are_held_no_longer() -> None:
+    ours = Connection(Limits(held_bytes=100, body_bytes=100), is_streamed=lambda request: True)
+    ours.receive(GREETING + headers(1, 4))
+    for _ in range(5):
+        ours.receive(frame(frames.DATA, 0, 1, bytes(90)))
+        ours.used(1, 90)
+    assert frames.reset(1, Reason.ENHANCE_YOUR_CALM) not in ours.output()
+    ours.receive(frame(frames.DATA, 0, 1, bytes(90)) * 2)
+    assert frames.reset(1, Reason.ENHANCE_YOUR_CALM) in ours.output()
+
+
 def test_trailers_that_do_not_fit_into_a_frame_are_refused() -> None:
     with pytest.raises(ValueError, match="do not fit into a frame"):
         Block(b"x" * 16_385)
