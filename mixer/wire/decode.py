@@ -19,6 +19,9 @@ from mixer._pb import mixer_pb2 as pb
 from mixer.adapter.results import QuotaArgs
 from mixer.errors import Code, RpcError
 
+FEW = 8
+"""So many entries of a map are sooner decoded than searched."""
+
 
 class CheckCall(msgspec.Struct, frozen=True):
     """A Check as the dispatcher sees it."""
@@ -88,12 +91,13 @@ def _check_word_count(count: int) -> None:
 class Words:
     """The words of one message, or of several that share them."""
 
-    __slots__ = ("_count", "_own", "_words")
+    __slots__ = ("_count", "_own", "_plain", "_words")
 
     def __init__(self, words: Sequence[str]) -> None:
         self._words = list(words)
         self._count = len(self._words)
         self._own: dict[str, int] | None = None
+        self._plain: bool | None = None
 
     def index(self, word: str) -> int | None:
         """
@@ -115,38 +119,50 @@ class Words:
             return self._words[-1 - index] if index >= -self._count else None
         return GLOBAL_WORDS[index] if index < len(GLOBAL_WORDS) else None
 
+    def have(self, least: int, most: int) -> bool:
+        """Whether there is a word at all indices from *least* to *most*."""
+        return least >= -self._count and most < len(GLOBAL_WORDS)
+
+    @property
+    def are_plain(self) -> bool:
+        """Whether none of the message's own is there twice, nor among the global ones."""
+        if self._plain is None:
+            own = self._own or self._number()
+            self._plain = len(own) == self._count and own.keys().isdisjoint(GLOBAL_INDEX)
+        return self._plain
+
     def pairs(self, entries: Mapping[int, int]) -> dict[str, str] | None:
         """All *entries* as words, None where any index is out of range."""
-        if not self._are_known(entries):
+        own, shared, found = self._words, GLOBAL_WORDS, {}
+        try:
+            for key in entries:
+                value = entries[key]
+                found[shared[key] if key >= 0 else own[-1 - key]] = (
+                    shared[value] if value >= 0 else own[-1 - value]
+                )
+        except IndexError:
             return None
-        return self._decoded(entries)
-
-    def _decoded(self, entries: Mapping[int, int]) -> dict[str, str]:
-        word = [*GLOBAL_WORDS, *reversed(self._words)].__getitem__  # so that -1 finds the first
-        return {word(key): word(entries[key]) for key in entries}
+        return found
 
     def entries(self, entries: Mapping[int, int]) -> Entries | None:
-        """The same, each as it is asked for."""
-        if not self._are_known(entries):
-            return None
-        decoded: dict[str, str] | None = None
-
-        def get(key: str) -> str | None:
-            nonlocal decoded
-            if decoded is None:
-                if key not in (self._own or self._number()):
-                    index = GLOBAL_INDEX.get(key)
-                    value = None if index is None else entries.get(index)
-                    return None if value is None else self.at(value)
-                decoded = self._decoded(entries)
-            return decoded.get(key)
-
-        return Entries(get)
-
-    def _are_known(self, entries: Mapping[int, int]) -> bool:
+        """The same, to look up keys."""
+        if len(entries) <= FEW:
+            few = self.pairs(entries)
+            return None if few is None else Entries(few.get)
         both = list(entries)
         both += [entries[key] for key in both]  # the values() of a protobuf map are slower
-        return not both or (min(both) >= -self._count and max(both) < len(GLOBAL_WORDS))
+        if not self.have(min(both), max(both)):
+            return None
+
+        def get(key: str) -> str | None:
+            if key in (self._own or self._number()):
+                decoded = self.pairs(entries) or {}
+                return decoded.get(key)
+            index = GLOBAL_INDEX.get(key)
+            value = None if index is None else entries.get(index)
+            return None if value is None else self.at(value)
+
+        return Entries(get)
 
 
 class Message(dict[str, Value | None]):
@@ -230,16 +246,23 @@ def _delta(request: pb.ReportRequest, defaults: Words) -> Iterator[Source | str]
 class State:
     """The attributes that a row of delta messages has left behind."""
 
-    __slots__ = ("_changed", "_first")
+    __slots__ = ("_changed", "_kinds", "_latest", "attributes", "words")
 
     def __init__(self, first: Message) -> None:
-        self._first = first
+        self.attributes = pb.CompressedAttributes()
+        self.attributes.CopyFrom(first.attributes)
+        self.words: Words | None = first.words
+        """None where what was sent can't be told from *attributes* any longer."""
+        self._latest = Message(self.attributes, first.words)
         self._changed: dict[str, Value] = {}
+        self._kinds: dict[int, int] = {}
+        """In which type map an index was last, by its number in the order of fields."""
+        self._note_kinds(first.attributes)
 
     def get(self, name: str) -> Value | None:
         """The value last set."""
         value = self._changed.get(name)
-        return self._first.get(name) if value is None else value
+        return self._latest.get(name) if value is None else value
 
     def update(self, attributes: pb.CompressedAttributes, words: Words) -> list[str]:
         """
@@ -248,6 +271,37 @@ class State:
         A name in two type maps ends the update; what was set until then stays. An index out of
         range reads as "".
         """
+        # Fast path: where nothing is wrong, protobuf itself sets one message upon the other.
+        if words is self.words and words.are_plain and self._fits(attributes):
+            self.attributes.MergeFrom(attributes)
+            self._latest = Message(self.attributes, words)
+            return []
+        self.words = None
+        return self._set(attributes, words)
+
+    def _note_kinds(self, sent: pb.CompressedAttributes) -> bool:
+        """Note where indices are; False where one was elsewhere before."""
+        kinds = self._kinds
+        for kind, values in enumerate(_maps(sent)):
+            for index in values:
+                if kinds.setdefault(index, kind) != kind:
+                    return False
+        return True
+
+    def _fits(self, sent: pb.CompressedAttributes) -> bool:
+        """Whether nothing is wrong with a message, and no attribute changes its type map."""
+        assert self.words is not None
+        if not self._note_kinds(sent):
+            return False
+        indices = [index for values in _maps(sent) for index in values]
+        indices += [sent.strings[index] for index in sent.strings]
+        for at in sent.string_maps:
+            entries = sent.string_maps[at].entries
+            indices += entries
+            indices += [entries[key] for key in entries]
+        return not indices or self.words.have(min(indices), max(indices))
+
+    def _set(self, attributes: pb.CompressedAttributes, words: Words) -> list[str]:
         errors: list[str] = []
 
         def word(index: int) -> str:
@@ -266,6 +320,13 @@ class State:
                 seen.add(name)
                 self._changed[name] = value
         return errors
+
+
+def _maps(sent: pb.CompressedAttributes) -> tuple[Mapping[int, object], ...]:
+    return (
+        sent.strings, sent.int64s, sent.doubles, sent.bools,
+        sent.timestamps, sent.durations, sent.bytes, sent.string_maps,
+    )  # fmt: skip
 
 
 def _typed(

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from attributes import Source, ValueType
 from attributes.values import NANOS
 from mixer.rules.folding import Fold, Folding, Measure, Number
-from mixer.wire.decode import Message, Words
+from mixer.wire.decode import Message, State, Words
 
 Read: TypeAlias = Callable[[Any], tuple[Hashable, Sequence[Number]] | None]
 
@@ -59,7 +59,7 @@ class Folder:
         read: Read = self._make(known)(*indices, *others)
 
         def fold(source: Source) -> tuple[Hashable, Sequence[Number]] | None:
-            if source.__class__ is Message and source.words is words:
+            if isinstance(source, Message | State) and source.words is words:
                 return read(source.attributes)
             return None
 
