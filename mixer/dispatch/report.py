@@ -11,9 +11,10 @@ from mixer.adapter.template import Instance, Variety
 from mixer.config.model import Mode, OnError
 from mixer.dispatch.preprocess import preprocess
 from mixer.dispatch.run import Fault, error_list, run
-from mixer.errors import Code, EvaluationError, RpcError
-from mixer.rules.folding import Fold, Number, Places
-from mixer.rules.routes import Call, Found, Route, Routes, identity
+from mixer.errors import Code, RpcError
+from mixer.rules.folding import Folds, Number
+from mixer.rules.plain import build
+from mixer.rules.routes import Call, Found, Gather, Route, Routes, identity
 
 
 @dataclass(slots=True)
@@ -36,26 +37,30 @@ class Group:
     """Bags that differ only in what they measure."""
 
     rules: int
+    calls: int
     tallies: list[tuple[list[Number], int]] = field(default_factory=list)
     """Where the numbers of each bag go, and which of them."""
 
-    others: list[tuple[Route, Call]] = field(default_factory=list)
-    """What is made for each bag."""
+    rest: list[Gather] = field(default_factory=list)
+    """What adds the calls whose instances are made for each bag."""
+
+    whole: list[tuple[Route, Call]] = field(default_factory=list)
+    """Calls with a measure whose handler wants whole instances all the same."""
 
     bags: int = 0
 
 
 async def report(
-    routes: Routes, sources: Iterable[Source | str], folded: tuple[Fold, Places] | None = None
+    routes: Routes, sources: Iterable[Source | str], folds: Folds | None = None
 ) -> None:
     """
     Record all *sources*; a text among them says why a message could not be read.
 
     Each source is done with before the next is taken. What fails does not keep the rest from
-    being recorded; at the end it raises RpcError(UNKNOWN) with all that went wrong. With *folded*,
+    being recorded; at the end it raises RpcError(UNKNOWN) with all that went wrong. With *folds*,
     bags that differ only in what they measure are evaluated once; the outcome is the same.
     """
-    collecting = _Collecting(routes, folded)
+    collecting = _Collecting(routes, folds)
     errors: list[str] = []
     for source in sources:
         if isinstance(source, str):
@@ -74,13 +79,10 @@ async def report(
 class _Collecting:
     """What the bags of one Report bring, by handler and template."""
 
-    def __init__(self, routes: Routes, folded: tuple[Fold, Places] | None) -> None:
+    def __init__(self, routes: Routes, folds: Folds | None) -> None:
         self.failures: list[str] = []
         self._routes = routes
-        self._fold: Fold | None = None
-        self._places: Places = {}
-        if folded is not None:
-            self._fold, self._places = folded
+        self._folds = folds
         self._batches: dict[tuple[str, str], Batch] = {}
         self._groups: dict[Hashable, Group | None] = {}
         """By what decides the bags; None for those that must be looked at one by one."""
@@ -88,15 +90,15 @@ class _Collecting:
 
     def add(self, source: Source) -> None:
         """Take in what a source brings."""
-        read = self._fold(source) if self._fold is not None else None
-        if read is None:
+        folds = self._folds
+        if folds is None or (read := folds.fold(source)) is None:
             self.take(Bag(source))
             return
         key, numbers = read
         if key in self._groups:
             group = self._groups[key]
         else:
-            group = self._groups[key] = self._group(Bag(source), numbers)
+            group = self._groups[key] = self._group(folds, Bag(source), numbers)
             return
         if group is None:
             self.take(Bag(source))
@@ -104,23 +106,26 @@ class _Collecting:
         group.bags += 1  # after its first
         for taken, place in group.tallies:
             taken.append(numbers[place])
-        if group.others:
-            self._build(group.others, Bag(source))
+        if group.rest or group.whole:
+            folds.fill(source)
+            self._build(group, Bag(source))
 
-    def _group(self, bag: Bag, numbers: Sequence[Number]) -> Group | None:
+    def _group(self, folds: Folds, bag: Bag, numbers: Sequence[Number]) -> Group | None:
         """Take in the first bag of a group; None where anything is wrong with such bags."""
-        found = self.take(bag, unless=self._places)
+        found = self.take(bag, unless=folds.places)
         if found.faults:
             return None
-        group = Group(found.rules)
+        group = Group(found.rules, len(found.pending))
         for route, call, (instance,) in found.pending:
-            if call not in self._places:
-                group.others.append((route, call))
+            if call not in folds.places:
+                rest = folds.rest[route]
+                if rest not in group.rest:
+                    group.rest.append(rest)
             elif (tally := self._tally(route, call, instance)) is None:
-                group.others.append((route, call))
+                group.whole.append((route, call))
                 self._append(route, call, (instance,))
             else:
-                place = self._places[call]
+                place = folds.places[call]
                 tally.append(numbers[place])
                 group.tallies.append((tally, place))
         return group
@@ -154,17 +159,17 @@ class _Collecting:
         """All that was brought, when no more comes."""
         for group in self._groups.values():
             if group is not None:
-                calls = len(group.tallies) + len(group.others)
-                self._routes.observer.phase(group.rules, calls, group.bags)
+                self._routes.observer.phase(group.rules, group.calls, group.bags)
         return list(self._batches.values())
 
-    def _build(self, calls: Iterable[tuple[Route, Call]], bag: Bag) -> None:
+    def _build(self, group: Group, bag: Bag) -> None:
         found = Found()
-        for route, call in calls:
-            try:
-                self._append(route, call, (call.builder.build(bag),))
-            except EvaluationError as error:
-                found.fault(route, route.on_handler_error, str(error))
+        for rest in group.rest:
+            rest(bag, None, found)
+        for route, call in group.whole:
+            build(route, call, bag, found)
+        for pending in found.pending:
+            self._append(*pending)
         self.failures += found.failures
 
     def _append(self, route: Route, call: Call, arguments: tuple[Instance]) -> None:

@@ -15,7 +15,8 @@ from mixer.config.model import Mode
 from mixer.expr.tree import Attribute, Constant, Fallback, Tree, walk
 from mixer.expr.types import VALUE_TYPES
 from mixer.instances.compile import Entries, Leaf, Part, Struct
-from mixer.rules.routes import IDENTITY, Call, Route
+from mixer.rules.fuse import builder
+from mixer.rules.routes import IDENTITY, Call, Gather, Route
 
 Number: TypeAlias = int | float
 Fold: TypeAlias = Callable[[Source], tuple[Hashable, Sequence[Number]] | None]
@@ -25,6 +26,9 @@ What decides everything else of a bag, and what it measures; None where it must 
 Two bags of one Report whose first parts are equal match the same rules with the same instances, but
 for their measures.
 """
+
+Fill: TypeAlias = Callable[[Source], None]
+"""Has a source decode at once all that the rest of its calls read; for a bag that folds."""
 
 Places: TypeAlias = Mapping[Call, int]
 """Of the calls whose numbers a `Fold` gives, the place of each. Others are made for each bag."""
@@ -53,6 +57,11 @@ class Folding:
 
     measures: tuple[Measure, ...]
     places: Places = field(repr=False)
+    rest: Mapping[Route, Gather] = field(repr=False)
+    """Adds the calls of a route that have no place, for one bag."""
+
+    rest_reads: tuple[tuple[str, ValueType], ...]
+    """Names and types of the attributes that those read, but for maps."""
 
 
 def folding(routes: Iterable[Route]) -> Folding | None:
@@ -60,6 +69,8 @@ def folding(routes: Iterable[Route]) -> Folding | None:
     reads: dict[str, ValueType] = dict.fromkeys(IDENTITY, ValueType.STRING)
     measures: dict[Measure, int] = {}
     places: dict[Call, int] = {}
+    rest: dict[Route, Gather] = {}
+    rest_reads: dict[str, ValueType] = {}
     for route in routes:
         if route.samplers or route.mode is Mode.SHADOW:
             return None
@@ -71,7 +82,17 @@ def folding(routes: Iterable[Route]) -> Folding | None:
                 places[call] = measures.setdefault(found, len(measures))
                 for tree in _trees(call.builder.parts, call.builder.parts.type.measured):
                     reads |= _reads(tree)
-    return Folding(tuple(sorted(reads.items())), tuple(measures), places) if places else None
+        if others := [call for call in route.calls if call not in places]:
+            rest[route] = builder(route, others)
+            for call in others:
+                for tree in _trees(call.builder.parts):
+                    rest_reads |= _reads(tree)
+    if not places:
+        return None
+    single = {name: type_ for name, type_ in rest_reads.items() if type_ != ValueType.STRING_MAP}
+    return Folding(
+        tuple(sorted(reads.items())), tuple(measures), places, rest, tuple(sorted(single.items()))
+    )
 
 
 def _measure(call: Call) -> Measure | None:
@@ -105,3 +126,13 @@ def _trees(part: Part, leave_out: str = "") -> Iterator[Tree]:
 
 def _reads(tree: Tree) -> dict[str, ValueType]:
     return {part.name: VALUE_TYPES[part.type] for part in walk(tree) if isinstance(part, Attribute)}
+
+
+@dataclass(frozen=True, slots=True)
+class Folds:
+    """The folding of one Report."""
+
+    fold: Fold
+    fill: Fill
+    places: Places
+    rest: Mapping[Route, Gather]

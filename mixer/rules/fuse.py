@@ -46,6 +46,13 @@ def gatherer(routes: tuple[Route, ...]) -> Gather:
     return gather
 
 
+def builder(route: Route, calls: Sequence[Call]) -> Gather:
+    """A function that adds only these *calls* of *route*, which matches."""
+    writer = _Writer()
+    writer.calls(route, calls)
+    return _compiled(writer, route.name)
+
+
 def _parts(routes: Sequence[Route]) -> Iterator[Sequence[Route]]:
     for start in range(0, len(routes), ROUTES_PER_FUNCTION):
         yield routes[start : start + ROUTES_PER_FUNCTION]
@@ -55,6 +62,10 @@ def _function(routes: Sequence[Route]) -> Gather:
     writer = _Writer()
     for route in routes:
         writer.route(route)
+    return _compiled(writer, routes[0].name if routes else "none")
+
+
+def _compiled(writer: _Writer, first: str) -> Gather:
     head = [
         "def gather(bag, quota, found):",
         "    read, maps, pending = bag.read, bag.read_map, found.pending",
@@ -62,7 +73,7 @@ def _function(routes: Sequence[Route]) -> Gather:
     ]
     source = "\n".join([*head, *writer.lines, "    bag.note((READS, seen))", ""])
     writer.names["READS"] = Reads(writer.reads)
-    name = f"<rules {next(_serial)}: {routes[0].name if routes else 'none'}...>"
+    name = f"<rules {next(_serial)}: {first}...>"
     exec(compile(source, name, "exec"), writer.names)
     function: Gather = writer.names["gather"]
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
@@ -78,9 +89,20 @@ class _Writer(Generator):
         self.names |= {
             "Failure": Failure,
             "take": plain.take,
+            "build": plain.build,
             "unmatched": unmatched,
             "unbuilt": unbuilt,
         }
+
+    def calls(self, route: Route, calls: Sequence[Call]) -> None:
+        """Write the building of some calls of one route, each on its own or the plain way."""
+        for call in calls:
+            try:
+                with self._undone_if_too_deep():
+                    self._call(route, call)
+            except TooDeepError:
+                own = f"{self.constant(route)}, {self.constant(call)}"
+                self._line(f"build({own}, bag, found)")
 
     def route(self, route: Route) -> None:
         """Write what one route does."""

@@ -36,10 +36,11 @@ def take(route: Route, bag: Bag, quota: str | None, found: Found) -> None:
         found.heads.append((route, read))
     for call in route.calls:
         if quota is None or call.quota == quota:
-            _build(route, call, read, found)
+            build(route, call, read, found)
 
 
-def _build(route: Route, call: Call, bag: Bag, found: Found) -> None:
+def build(route: Route, call: Call, bag: Bag, found: Found) -> None:
+    """Add one call of *route*."""
     try:
         found.pending.append((route, call, (call.builder.build(bag),)))
     except EvaluationError as error:

@@ -19,6 +19,9 @@ from mixer.telemetry.metrics import Metrics, RpcMeter
 from mixer.transport.calls import Handler
 from mixer.wire import decode, encode
 
+FOLDED = 3
+"""Reports of so many bags are folded."""
+
 SERVICE = "istio.mixer.v1.Mixer"
 
 
@@ -58,9 +61,10 @@ class MixerService:
         if call.count:
             self._shed(call.count)
             with (snapshot := self._snapshot()) as routes:
-                folder = snapshot.folder
-                folded = None if folder is None else (folder.bound(call.words), folder.places)
-                await report(routes, call.sources, folded)
+                # It takes several bags to save what folding costs.
+                folder = snapshot.folder if call.count >= FOLDED else None
+                folds = folder.bound(call.words) if folder is not None else None
+                await report(routes, call.sources, folds)
         return encode.REPORT_RESPONSE
 
     def _snapshot(self) -> Snapshot:

@@ -218,9 +218,9 @@ class Message(dict[str, Value | None]):
             if (value := scalars.get(index)) is not None:
                 return value
         if (time := sent.timestamps.get(index)) is not None:
-            return _timestamp(time)
+            return timestamp(time)
         if (span := sent.durations.get(index)) is not None:
-            return _duration(span)
+            return duration(span)
         return sent.bytes.get(index)
 
 
@@ -246,23 +246,24 @@ def _delta(request: pb.ReportRequest, defaults: Words) -> Iterator[Source | str]
 class State:
     """The attributes that a row of delta messages has left behind."""
 
-    __slots__ = ("_changed", "_kinds", "_latest", "attributes", "words")
+    __slots__ = ("_changed", "_kinds", "attributes", "latest", "words")
 
     def __init__(self, first: Message) -> None:
         self.attributes = pb.CompressedAttributes()
         self.attributes.CopyFrom(first.attributes)
         self.words: Words | None = first.words
         """None where what was sent can't be told from *attributes* any longer."""
-        self._latest = Message(self.attributes, first.words)
+        self.latest = Message(self.attributes, first.words)
         self._changed: dict[str, Value] = {}
         self._kinds: dict[int, int] = {}
         """In which type map an index was last, by its number in the order of fields."""
-        self._note_kinds(first.attributes)
+        for kind, values in enumerate(_maps(first.attributes)):
+            self._kinds |= dict.fromkeys(values, kind)
 
     def get(self, name: str) -> Value | None:
         """The value last set."""
         value = self._changed.get(name)
-        return self._latest.get(name) if value is None else value
+        return self.latest.get(name) if value is None else value
 
     def update(self, attributes: pb.CompressedAttributes, words: Words) -> list[str]:
         """
@@ -274,29 +275,24 @@ class State:
         # Fast path: where nothing is wrong, protobuf itself sets one message upon the other.
         if words is self.words and words.are_plain and self._fits(attributes):
             self.attributes.MergeFrom(attributes)
-            self._latest = Message(self.attributes, words)
+            self.latest = Message(self.attributes, words)
             return []
         self.words = None
         return self._set(attributes, words)
 
-    def _note_kinds(self, sent: pb.CompressedAttributes) -> bool:
-        """Note where indices are; False where one was elsewhere before."""
-        kinds = self._kinds
+    def _fits(self, sent: pb.CompressedAttributes) -> bool:
+        """Whether nothing is wrong with a message, and no attribute changes its type map."""
+        assert self.words is not None
+        kinds, indices = self._kinds, []
         for kind, values in enumerate(_maps(sent)):
             for index in values:
                 if kinds.setdefault(index, kind) != kind:
                     return False
-        return True
-
-    def _fits(self, sent: pb.CompressedAttributes) -> bool:
-        """Whether nothing is wrong with a message, and no attribute changes its type map."""
-        assert self.words is not None
-        if not self._note_kinds(sent):
-            return False
-        indices = [index for values in _maps(sent) for index in values]
-        indices += [sent.strings[index] for index in sent.strings]
-        for at in sent.string_maps:
-            entries = sent.string_maps[at].entries
+                indices.append(index)
+        strings, maps = sent.strings, sent.string_maps
+        indices += [strings[index] for index in strings]
+        for index in maps:
+            entries = maps[index].entries
             indices += entries
             indices += [entries[key] for key in entries]
         return not indices or self.words.have(min(indices), max(indices))
@@ -337,8 +333,8 @@ def _typed(
     yield "int64", ((at, sent.int64s[at]) for at in sorted(sent.int64s))
     yield "double", ((at, sent.doubles[at]) for at in sorted(sent.doubles))
     yield "bool", ((at, sent.bools[at]) for at in sorted(sent.bools))
-    yield "timestamp", ((at, _timestamp(sent.timestamps[at])) for at in sorted(sent.timestamps))
-    yield "duration", ((at, _duration(sent.durations[at])) for at in sorted(sent.durations))
+    yield "timestamp", ((at, timestamp(sent.timestamps[at])) for at in sorted(sent.timestamps))
+    yield "duration", ((at, duration(sent.durations[at])) for at in sorted(sent.durations))
     yield "bytes", ((at, sent.bytes[at]) for at in sorted(sent.bytes))
     for at in sorted(sent.string_maps):
         entries = sent.string_maps[at].entries
@@ -346,9 +342,11 @@ def _typed(
         yield "string map", iter([(at, decoded)])
 
 
-def _timestamp(sent: timestamp_pb2.Timestamp) -> Timestamp:
+def timestamp(sent: timestamp_pb2.Timestamp) -> Timestamp:
+    """A time as expressions have it."""
     return Timestamp(sent.seconds * NANOS + sent.nanos)
 
 
-def _duration(sent: duration_pb2.Duration) -> Duration:
+def duration(sent: duration_pb2.Duration) -> Duration:
+    """A span of time as expressions have it."""
     return Duration(sent.seconds * NANOS + sent.nanos)

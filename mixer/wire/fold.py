@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any
 
 from attributes import Source, ValueType
 from attributes.values import NANOS
-from mixer.rules.folding import Fold, Folding, Measure, Number
-from mixer.wire.decode import Message, State, Words
-
-Read: TypeAlias = Callable[[Any], tuple[Hashable, Sequence[Number]] | None]
+from mixer.rules.folding import Folding, Folds, Measure, Number
+from mixer.wire.decode import Message, State, Words, duration, timestamp
 
 MAPS = {
     ValueType.STRING_MAP: "string_maps",
@@ -30,22 +28,26 @@ MAPS = {
 """Where values of a type are sent, if not in ``strings``."""
 
 
+_SENT = (Message, State)
+
+
 class Folder:
     """Folds bags as a `Folding` says; made once for a configuration."""
 
     def __init__(self, folding: Folding) -> None:
-        self.places = folding.places
-        """Of which call the numbers are that are read, by their place among these."""
-        wanted = [*folding.reads, *((m.attribute, m.type) for m in folding.measures)]
+        self._folding = folding
+        measured = [(measure.attribute, measure.type) for measure in folding.measures]
+        wanted = [*folding.reads, *measured, *folding.rest_reads]
         self._wanted = tuple(dict.fromkeys(item for item in wanted if item[0]))
         self._maps = tuple(MAPS.get(type_, "strings") for _, type_ in self._wanted)
         places = {name: at for at, (name, _) in enumerate(self._wanted)}
         self._keys = tuple(places[name] for name, _ in folding.reads)
         self._measures = tuple((places.get(m.attribute), m) for m in folding.measures)
+        self._rest = tuple(places[name] for name, _ in folding.rest_reads)
         self._make = cache(self._maker)
 
-    def bound(self, words: Words) -> Fold:
-        """A function that folds messages which have *words*, and leaves others as they are."""
+    def bound(self, words: Words) -> Folds:
+        """The folding of messages which have *words*; others are left as they are."""
         indices = [words.index(name) for name, _ in self._wanted]
         known = tuple(index is not None for index in indices)
         others = [
@@ -56,25 +58,50 @@ class Folder:
             )
             for name in MAPS.values()
         ]
-        read: Read = self._make(known)(*indices, *others)
+        read, decode = self._make(known)(words.at, *indices, *others)
 
         def fold(source: Source) -> tuple[Hashable, Sequence[Number]] | None:
-            if isinstance(source, Message | State) and source.words is words:
-                return read(source.attributes)
+            if isinstance(source, _SENT) and source.words is words:
+                found: tuple[Hashable, Sequence[Number]] | None = read(source.attributes)
+                return found
             return None
 
-        return fold
+        def fill(source: Source) -> None:
+            message = source.latest if isinstance(source, State) else source
+            assert isinstance(message, Message)
+            decode(message.attributes, message)
 
-    def _maker(self, known: tuple[bool, ...]) -> Callable[..., Read]:
-        """The function that makes a reader, where only some names are *known* to the caller."""
+        return Folds(fold, fill, self._folding.places, self._folding.rest)
+
+    def _maker(self, known: tuple[bool, ...]) -> Callable[..., Any]:
+        """What makes the functions, where only some names are *known* to the caller."""
         takes = [f"k{at}" for at in range(len(known))] + [f"not_{name}" for name in MAPS.values()]
-        lines = [f"def make({', '.join(takes)}):", "    def read(sent):"]
+        lines = [f"def make(word, {', '.join(takes)}):", "    def read(sent):"]
         lines += [f"        {line}" for line in self._lines(known)]
-        lines += ["    return read", ""]
-        names: dict[str, Any] = {}
+        lines += ["    def decode(sent, found):"]
+        lines += [f"        {line}" for line in self._decoding(known)]
+        lines += ["    return read, decode", ""]
+        names: dict[str, Any] = {"timestamp": timestamp, "duration": duration}
         exec(compile("\n".join(lines), "<fold>", "exec"), names)
-        made: Callable[..., Read] = names["make"]
+        made: Callable[..., Any] = names["make"]
         return made
+
+    def _decoding(self, known: tuple[bool, ...]) -> Iterator[str]:
+        """Write the decoding of what `read` has found to be where it should be."""
+        for name in ("strings", *MAPS.values()):
+            yield f"{name} = sent.{name}.get"
+        for at in self._rest:
+            attribute, name = self._wanted[at][0], self._maps[at]
+            target = f"found[{attribute!r}]"
+            if not known[at]:
+                yield f"{target} = None"
+                continue
+            yield f"v = {target} = {name}(k{at})"
+            match name:
+                case "strings":
+                    yield f"if v is not None: {target} = word(v)"
+                case "timestamps" | "durations":
+                    yield f"if v is not None: {target} = {name[:-1]}(v)"
 
     def _lines(self, known: tuple[bool, ...]) -> Iterator[str]:
         yield "strings = sent.strings"
