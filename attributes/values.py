@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import IntEnum
+from functools import lru_cache
 from typing import TypeAlias
 
 NANOS = 1_000_000_000
@@ -85,6 +86,12 @@ class Duration(int):
         return f"Duration({int(self)})"
 
 
+@lru_cache(maxsize=1024)
+def _second(since_1970: int) -> str:
+    """A second's text; what is logged comes in order, so that most are asked for often."""
+    return f"{_EPOCH + timedelta(seconds=since_1970):%Y-%m-%dT%H:%M:%S}".rjust(19, "0")
+
+
 class Timestamp(int):
     """An instant in nanoseconds since 1970 UTC; ``str()`` is UTC with six digits of a second."""
 
@@ -117,10 +124,9 @@ class Timestamp(int):
     def __str__(self) -> str:
         seconds, nanos = divmod(int(self), NANOS)
         try:
-            day = _EPOCH + timedelta(seconds=seconds)
+            return f"{_second(seconds)}.{nanos // 1000:06d}Z"
         except OverflowError:
             return f"{int(self)}ns since 1970"
-        return f"{day:%Y-%m-%dT%H:%M:%S}.{nanos // 1000:06d}Z".rjust(27, "0")
 
     def __repr__(self) -> str:
         return f"Timestamp({int(self)})"
@@ -154,6 +160,7 @@ def text(value: Value | None) -> str:
             return "&".join(f"{key}={value[key]}" for key in sorted(value))
 
 
+@lru_cache(maxsize=4096)
 def ip_text(address: bytes) -> str:
     """
     Print 4 or 16 raw bytes as an address, IPv4-mapped ones as IPv4.

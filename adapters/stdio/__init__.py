@@ -78,7 +78,8 @@ class Stdio(Adapter[StdioConfig], Reports[LogEntry | Metric], name="stdio"):
             time, variables = entry.timestamp, entry.variables
         if level < config.output_level:
             return None
-        return self._renderers[entry.name](level, time, variables, getattr(entry, "value", None))
+        value = entry.value if isinstance(entry, Metric) else None
+        return self._renderers[entry.name](level, time, variables, value)
 
     async def close(self) -> None:
         """Flush and close what is not a standard stream."""

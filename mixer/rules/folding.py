@@ -87,7 +87,7 @@ def folding(routes: Iterable[Route]) -> Folding | None:
             for call in others:
                 for tree in _trees(call.builder.parts):
                     rest_reads |= _reads(tree)
-    if not places:
+    if not places and not rest:
         return None
     single = {name: type_ for name, type_ in rest_reads.items() if type_ != ValueType.STRING_MAP}
     return Folding(

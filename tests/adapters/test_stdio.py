@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from adapters.stdio import Stdio
 from adapters.stdio.config import Level, StdioConfig, Stream
+from adapters.stdio.lines import fields_of, plain
 from adapters.stdio.sinks import RotatedFile
 from mixer.adapter import Duration, LogEntry, Metric, Shape, Timestamp, ValueType
 from mixer.adapter.testing import Rejected, running
@@ -189,3 +192,33 @@ def test_rotated_files_are_bounded_in_number_and_age(tmp_path: Path) -> None:
     file.write("later\n")
     file.close()
     assert rotated(tmp_path) == ["a-2020-01-16T00-00-00.000.log", "a-notes.log"]
+
+
+VALUES = st.one_of(
+    st.text(max_size=8),
+    st.integers(-(2**63), 2**63),
+    st.booleans(),
+    st.floats(),
+    st.integers(-(2**50), 2**50).map(Duration),
+    st.integers(-(2**62), 2**62).map(Timestamp),
+    st.binary(max_size=16),
+    st.dictionaries(st.sampled_from(["Cookie", "a", '"']), st.text(max_size=4), max_size=2),
+    st.none(),
+)
+
+
+@given(
+    st.dictionaries(st.text(max_size=6), st.tuples(st.sampled_from(ValueType), VALUES), max_size=6)
+)
+def test_fields_are_json_of_what_they_hold_whatever_their_type(
+    held: dict[str, tuple[ValueType, Any]],
+) -> None:
+    masked = frozenset({"cookie"})
+    fields = fields_of([(key, type_) for key, (type_, _) in held.items()], False, masked)
+    shown = fields({key: value for key, (_, value) in held.items()}, None)
+    expected = {key: plain(value, masked) for key, (_, value) in held.items()}
+    assert shown == "".join(
+        f",{json.dumps(key, ensure_ascii=False)}:"
+        + json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        for key, value in expected.items()
+    )
