@@ -25,7 +25,6 @@ from mixer.transport.calls import (
     is_cancelled,
 )
 from mixer.transport.http2.connection import Connection
-from mixer.transport.http2.connection import Limits as HttpLimits
 from mixer.transport.http2.frames import Reason
 from mixer.transport.http2.inbound import (
     Cancelled,
@@ -36,6 +35,7 @@ from mixer.transport.http2.inbound import (
     Received,
     TooLarge,
 )
+from mixer.transport.http2.limits import Limits as HttpLimits
 from mixer.transport.http2.requests import Request
 from mixer.transport.messages import (
     HEAD,

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 import hpack
 
 from mixer.transport.http2.compression import encode
-from mixer.transport.http2.connection import Connection, Limits
+from mixer.transport.http2.connection import Connection
 from mixer.transport.http2.frames import Block, Reason
 from mixer.transport.http2.inbound import Cancelled, Ended, Opened, Part, Received, TooLarge
+from mixer.transport.http2.limits import Limits
 from mixer.transport.http2.requests import Request
 
 from .script import Script

@@ -9,44 +9,20 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 
 from mixer.transport.http2 import frames
+from mixer.transport.http2.blocks import Blocks, HeaderBlock, check_dependency
 from mixer.transport.http2.compression import Decoder
 from mixer.transport.http2.flow import INITIAL_WINDOW, MAX_WINDOW, ReceiveWindow
 from mixer.transport.http2.frames import Block, ConnectionFault, Reason, Setting, StreamFault
 from mixer.transport.http2.inbound import Cancelled, Event, Inbound, Opened, Received
+from mixer.transport.http2.limits import Limits
 from mixer.transport.http2.outbound import Outbound
 from mixer.transport.http2.requests import Request, trailers
-
-_MAX_BLOCK_PARTS = 64
-_BLOCK_FOR_LIST = 4
-"""A block of so many times the bytes of the largest list is still read, as its table is needed."""
 
 _REMEMBERED_RESETS = 128
 _GOING_AWAY = b"going it"
 """What a ping says to find out that the peer has read all before it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one peer may ask for."""
-
-    body_bytes: int = (1 << 20) + 5
-    """Of one request."""
-
-    held_bytes: int = 64 << 20
-    """Of all requests that are not whole, and of all parts that nobody took yet; one may be."""
-
-    concurrent_streams: int = 1024
-    header_list_bytes: int = 64 * 1024
-    stream_window: int = 1 << 20
-    connection_window: int = 16 << 20
-    nuisances: int = 1000
-    """
-    Frames that do nothing for a request, or undo one, more than requests that were answered, and
-    than were forgiven.
-    """
 
 
 def _none(request: Request) -> bool:
@@ -77,8 +53,7 @@ class Connection:
         self._resets: deque[int] = deque(maxlen=_REMEMBERED_RESETS)
         """Streams that we reset; what comes on them was sent before the peer heard of it."""
         self._decoder = Decoder(limits.header_list_bytes)
-        self._block: tuple[int, int, list[bytes], int] | None = None
-        """Stream, flags, parts and size of a header block that CONTINUATION goes on with."""
+        self._blocks = Blocks(limits.header_list_bytes)
         self._window = ReceiveWindow(limits.connection_window)
         self._held = 0
         self._nuisances = 0
@@ -142,7 +117,7 @@ class Connection:
                 if request.__class__ is Request and (
                     length <= limits.body_bytes
                     and request.content_length in (None, length)
-                    and self._block is None
+                    and self._blocks.open is None
                 ):
                     del inbound[stream]
                     self._use(length)
@@ -171,7 +146,7 @@ class Connection:
     @property
     def _is_at_ease(self) -> bool:
         """Whether requests may come, and nothing is unfinished."""
-        return self._has_settings and self._block is None and not self._refusing
+        return self._has_settings and self._blocks.open is None and not self._refusing
 
     def _use(self, count: int) -> None:
         """Count bytes of bodies, and grant as many again; they are limited by stream."""
@@ -194,15 +169,18 @@ class Connection:
     ) -> None:
         if not self._has_settings and (kind != frames.SETTINGS or flags & frames.ACK):
             raise ConnectionFault(Reason.PROTOCOL_ERROR, "the first frame must be SETTINGS")
-        if self._block and (kind != frames.CONTINUATION or stream != self._block[0]):
+        unfinished = self._blocks.open
+        if unfinished is not None and (kind != frames.CONTINUATION or stream != unfinished):
             raise ConnectionFault(Reason.PROTOCOL_ERROR, "a header block was left unfinished")
         match kind:
             case frames.DATA:
                 self._data(flags, stream, payload, events)
             case frames.HEADERS:
-                self._headers(flags, stream, payload, events)
+                if block := self._blocks.begin(flags, stream, payload):
+                    self._headers(block, events)
             case frames.CONTINUATION:
-                self._continuation(flags, stream, payload, events)
+                if block := self._blocks.go_on(flags, payload):
+                    self._headers(block, events)
             case frames.WINDOW_UPDATE:
                 self._window_update(stream, payload)
             case frames.SETTINGS:
@@ -272,48 +250,17 @@ class Connection:
         if isinstance(found, Inbound):
             self._held -= found.held
 
-    def _headers(self, flags: int, stream: int, payload: bytes, events: list[Event]) -> None:
-        if stream % 2 == 0:
-            raise ConnectionFault(Reason.PROTOCOL_ERROR, f"stream {stream} is not a client's")
-        block = frames.unpadded(payload, flags)
-        if flags & frames.HAS_PRIORITY:
-            if len(block) < 5:
-                raise ConnectionFault(Reason.FRAME_SIZE_ERROR, "HEADERS without its priority")
-            _check_dependency(stream, block)
-            block = block[5:]
-        if flags & frames.END_HEADERS:
-            self._whole_block(stream, flags, block, events)
-        else:
-            self._block = stream, flags, [block], len(block)
-
-    def _continuation(self, flags: int, stream: int, payload: bytes, events: list[Event]) -> None:
-        if self._block is None:
-            raise ConnectionFault(Reason.PROTOCOL_ERROR, "CONTINUATION of nothing")
-        _, first, parts, size = self._block
-        parts.append(payload)
-        size += len(payload)
-        most = _BLOCK_FOR_LIST * self._limits.header_list_bytes
-        if size > most or len(parts) > _MAX_BLOCK_PARTS:
-            raise ConnectionFault(Reason.ENHANCE_YOUR_CALM, "an endless header block")
-        if flags & frames.END_HEADERS:
-            self._block = None
-            self._whole_block(stream, first, b"".join(parts), events)
-        else:
-            self._block = stream, first, parts, size
-
-    def _whole_block(self, stream: int, flags: int, block: bytes, events: list[Event]) -> None:
-        is_new = stream > self._last
-        if is_new:
+    def _headers(self, block: HeaderBlock, events: list[Event]) -> None:
+        stream, ends, data = block
+        if stream > self._last:
             self._left_out |= stream != self._last + 2
             self._last = stream
-        ends = bool(flags & frames.END_STREAM)
-        if is_new:
-            request = self._decoder.read(block)
+            request = self._decoder.read(data)
             if self._is_streamed(request):
-                self._decoder.remembered.pop(block, None)  # so that it comes here each time
+                self._decoder.remembered.pop(data, None)  # so that it comes here each time
             self._open(stream, request, ends, events)
             return
-        headers = self._decoder.decode(block)
+        headers = self._decoder.decode(data)
         found = self._incoming(stream)
         if found is None:
             if self._was_reset(stream):
@@ -389,7 +336,7 @@ class Connection:
         self._annoy()
         if len(payload) != 5:
             raise ConnectionFault(Reason.FRAME_SIZE_ERROR, "PRIORITY has 5 bytes")
-        _check_dependency(stream, payload)
+        check_dependency(stream, payload)
 
     def _annoy(self, counts: bool = True) -> None:
         """Count a frame that costs us work and gets the peer nothing."""
@@ -511,8 +458,8 @@ class Connection:
         }
         if self._buffer or not self._has_settings:
             waiting.add(self._buffer[: frames.HEAD_BYTES])
-        if self._block:
-            waiting.add(f"the headers of stream {self._block[0]}")
+        if self._blocks.open is not None:
+            waiting.add(f"the headers of stream {self._blocks.open}")
         return waiting
 
     def output(self) -> bytes:
@@ -525,14 +472,3 @@ class Connection:
 def _on_connection(stream: int) -> None:
     if stream:
         raise ConnectionFault(Reason.PROTOCOL_ERROR, "a frame of the connection on a stream")
-
-
-def _check_dependency(stream: int, payload: bytes) -> None:
-    """
-    Refuse a stream that depends on itself.
-
-    It could be an error of the stream alone, but that may be one that is not open, or one whose
-    headers are not read yet.
-    """
-    if int.from_bytes(payload[:4], "big") & MAX_WINDOW == stream:
-        raise ConnectionFault(Reason.PROTOCOL_ERROR, "a stream can't depend on itself")

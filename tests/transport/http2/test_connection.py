@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 
 from mixer.transport.http2 import frames
 from mixer.transport.http2.compression import encode
-from mixer.transport.http2.connection import Connection, Limits
+from mixer.transport.http2.connection import Connection
 from mixer.transport.http2.frames import PREFACE, Block, Reason, Setting, frame
 from mixer.transport.http2.inbound import (
     Cancelled,
     Received,
     TooLarge,
 )
+from mixer.transport.http2.limits import Limits
 
 HEAD = Block(encode(((b":status", b"200"), (b"content-type", b"application/grpc"))))
 END = Block(encode(((b"grpc-status", b"0"),)))
