@@ -115,25 +115,26 @@ class Writer:
             scope.lasting[what] = atom
 
     @contextmanager
-    def _block(self, head: str, is_operand: bool = False) -> Iterator[None]:
+    def _block(self, head: str, is_operand: bool = False) -> Iterator[Scope]:
         if self._indent >= MAX_INDENT:
             raise TooDeepError
         self._line(head)
         self._indent += 1
-        self._scopes.append(Scope(is_operand))
-        yield
+        scope = Scope(is_operand)
+        self._scopes.append(scope)
+        yield scope
         self._indent -= 1
-        scope = self._scopes.pop()
+        self._scopes.pop()
         if is_operand:
             for what, atom in scope.lasting.items():
                 self._keep(what, atom)
 
     @contextmanager
-    def _nested(self, head: str, is_operand: bool = False) -> Iterator[None]:
+    def _nested(self, head: str, is_operand: bool = False) -> Iterator[Scope]:
         """A block of a kind that Python counts."""
         if self._blocks >= MAX_BLOCKS:
             raise TooDeepError
         self._blocks += 1
-        with self._block(head, is_operand):
-            yield
+        with self._block(head, is_operand) as scope:
+            yield scope
         self._blocks -= 1

@@ -30,6 +30,9 @@ from mixer.rules.routes import Call, Found, Gather, Route, unmatched
 ROUTES_PER_FUNCTION = 50
 """Python holds its lock while it compiles a function; calls go on between two of them."""
 
+MAX_CHAIN = 10
+"""Instances that lie within one another in the code; Python limits that."""
+
 _serial = count(1)
 
 
@@ -86,6 +89,7 @@ class _Writer(Generator):
 
     def __init__(self) -> None:
         super().__init__()
+        self._trees: list[Tree] = []
         self.names |= {
             "Failure": Failure,
             "take": plain.take,
@@ -95,14 +99,9 @@ class _Writer(Generator):
         }
 
     def calls(self, route: Route, calls: Sequence[Call]) -> None:
-        """Write the building of some calls of one route, each on its own or the plain way."""
-        for call in calls:
-            try:
-                with self._undone_if_too_deep():
-                    self._call(route, call)
-            except TooDeepError:
-                own = f"{self.constant(route)}, {self.constant(call)}"
-                self._line(f"build({own}, bag, found)")
+        """Write what adds *calls* of a route that matches."""
+        for start in range(0, len(calls), MAX_CHAIN):
+            self._chain(route, calls[start : start + MAX_CHAIN])
 
     def route(self, route: Route) -> None:
         """Write what one route does."""
@@ -132,8 +131,12 @@ class _Writer(Generator):
         own = self.constant(route)
         matches = "True"
         if route.match is not None:
-            matches = self._temporary()
-            self._expression(route.match.tree, matches)
+            what = "match", self._number(route.match.tree)
+            known = self._known(what)
+            matches = known or self._temporary()
+            if known is None:
+                self._expression(route.match.tree, matches)
+                self._keep(what, matches)
             with self._block(f"if {matches}.__class__ is Failure:"):
                 self._line(f"found.unmatched({own}, unmatched({own}, {matches}))")
             matches = f"{matches} is True"
@@ -142,26 +145,32 @@ class _Writer(Generator):
             self._line("found.rules += 1")
             if route.changes_headers:
                 self._line(f"found.heads.append(({own}, bag))")
-            for call in route.calls:
-                if call.quota:
+            if route.calls and route.calls[0].quota:
+                for call in route.calls:
                     with self._block(f"if quota is None or quota == {call.quota!r}:"):
-                        self._call(route, call)
-                else:
-                    self._call(route, call)
+                        self._chain(route, [call])
+            else:
+                self.calls(route, route.calls)
 
     def _expression(self, tree: Tree, held: str) -> None:
         """Let *held* be the value of *tree*, or its failure."""
-        start, counted = len(self.lines), self.counts
-        self.counts = False
-        self._operand(tree, held)
+        with self._steps():
+            self._operand(tree, held)
+
+    @contextmanager
+    def _steps(self) -> Iterator[None]:
+        """Give one expression all the steps it may take, where it takes any."""
+        start, self.counts = len(self.lines), False
+        yield
         if self.counts:
             self.lines.insert(start, "    " * self._indent + f"steps = {MAX_STEPS}")
-        self.counts = counted
 
-    def _call(self, route: Route, call: Call) -> None:
+    def _chain(self, route: Route, calls: Sequence[Call]) -> None:
+        """Write calls each of which can use what those before it have read and worked out."""
+        call, rest = calls[0], calls[1:]
         built, where = self._temporary(), self._temporary()
         wheres: list[str] = []
-        with self._nested("while True:", is_operand=True):
+        with self._nested("while True:", is_operand=True) as scope:
             self._targets.append(built)
             self._line(f"{built} = {self._part(call.builder.parts, where, wheres)}")
             self._targets.pop()
@@ -170,8 +179,13 @@ class _Writer(Generator):
         with self._block(f"if {built}.__class__ is Failure:"):
             message = f"unbuilt({self.constant(tuple(wheres))}[{where}], {built})"
             self._line(f"found.fault({own}, {own}.on_handler_error, {message})")
-        with self._block("else:"):
+            for other in rest:
+                self._line(f"build({own}, {self.constant(other)}, bag, found)")
+        with self._block("else:") as after:
+            after.kept |= scope.kept
             self._line(f"pending.append(({own}, {self.constant(call)}, ({built},)))")
+            if rest:
+                self._chain(route, rest)
 
     def _part(self, part: Part, where: str, wheres: list[str]) -> str:
         """Write a part of an instance; the atom, or the display, that makes it."""
@@ -179,14 +193,33 @@ class _Writer(Generator):
             case Leaf(program, said):
                 if isinstance(program.tree, Constant):
                     return self.constant(program.tree.value)
-                self._line(f"{where} = {len(wheres)}")
-                wheres.append(said)
-                held = self._temporary()
-                self._assign(held, self.value(program.tree))
+                what = self._number(program.tree)
+                held = self._known(what)
+                if held is None:
+                    self._line(f"{where} = {len(wheres)}")
+                    wheres.append(said)
+                    held = self._temporary()
+                    with self._steps():
+                        self._assign(held, self.value(program.tree))
+                    self._keep(what, held)
                 return held
             case Struct(type_, name, fields):
                 given = [f"{field}={self._part(inner, where, wheres)}" for field, inner in fields]
                 return f"{self.constant(type_)}({', '.join([f'name={name!r}', *given])})"
             case Entries(items):
                 made = [f"{key!r}: {self._part(inner, where, wheres)}" for key, inner in items]
-                return f"{{{', '.join(made)}}}"
+                shown = f"{{{', '.join(made)}}}"
+                held = self._known(shown)
+                if held is None:
+                    held = self._temporary()
+                    self._line(f"{held} = {shown}")
+                    self._keep(shown, held)
+                return held
+
+    def _number(self, tree: Tree) -> int:
+        """The same number for equal trees."""
+        for number, known in enumerate(self._trees):
+            if known == tree:
+                return number
+        self._trees.append(tree)
+        return len(self._trees) - 1

@@ -170,8 +170,13 @@ class _Linker:
             observer=self._metrics.call(template.template, config.title, config.adapter.name),
             expects=EXPECTS[verb_name],
             tally=_tally(handler.adapter, verb_name),
-            quota=builder.instance.key.name.partition(".")[0].casefold(),
+            quota=_quota(builder) if template.variety is Variety.QUOTA else "",
         )
+
+
+def _quota(builder: Builder) -> str:
+    """The name by which callers ask for a quota."""
+    return builder.instance.key.name.partition(".")[0].casefold()
 
 
 def _tally(adapter: Adapter[Any] | None, verb: str) -> Tally | None:

@@ -91,12 +91,13 @@ def _check_word_count(count: int) -> None:
 class Words:
     """The words of one message, or of several that share them."""
 
-    __slots__ = ("_count", "_own", "_plain", "_words")
+    __slots__ = ("_count", "_plain", "_words", "own")
 
     def __init__(self, words: Sequence[str]) -> None:
         self._words = list(words)
         self._count = len(self._words)
-        self._own: dict[str, int] | None = None
+        self.own = dict(zip(self._words, range(-1, -1 - self._count, -1), strict=True))
+        """Indices of the message's own words."""
         self._plain: bool | None = None
 
     def index(self, word: str) -> int | None:
@@ -105,13 +106,8 @@ class Words:
 
         Of a word that occurs twice the last one wins.
         """
-        index = (self._own or self._number()).get(word)
+        index = self.own.get(word)
         return GLOBAL_INDEX.get(word) if index is None else index
-
-    def _number(self) -> dict[str, int]:
-        indices = range(-1, -1 - self._count, -1)
-        self._own = dict(zip(self._words, indices, strict=True))
-        return self._own
 
     def at(self, index: int) -> str | None:
         """The word at *index*, None where it is out of range."""
@@ -127,7 +123,7 @@ class Words:
     def are_plain(self) -> bool:
         """Whether none of the message's own is there twice, nor among the global ones."""
         if self._plain is None:
-            own = self._own or self._number()
+            own = self.own
             self._plain = len(own) == self._count and own.keys().isdisjoint(GLOBAL_INDEX)
         return self._plain
 
@@ -155,7 +151,7 @@ class Words:
             return None
 
         def get(key: str) -> str | None:
-            if key in (self._own or self._number()):
+            if key in self.own:
                 decoded = self.pairs(entries) or {}
                 return decoded.get(key)
             index = GLOBAL_INDEX.get(key)
@@ -172,11 +168,15 @@ class Message(dict[str, Value | None]):
     It is a dictionary so that what was read before, present or not, is found at the speed of one.
     """
 
-    __slots__ = ("_maps", "attributes", "words")
+    __slots__ = ("_kinds", "_maps", "_own", "_string", "attributes", "words")
 
     def __init__(self, attributes: pb.CompressedAttributes, words: Words) -> None:
         self.attributes = attributes
         self.words = words
+        self._own = words.own
+        self._string = attributes.strings.get
+        self._kinds: dict[int, str] | None = None
+        """The type map of each attribute that is no text, when one was asked for."""
         self._maps: dict[str, Value | Entries | None] = {}
 
     @property
@@ -186,11 +186,13 @@ class Message(dict[str, Value | None]):
 
     def __missing__(self, name: str) -> Value | None:
         """The value of *name* in the first type map that has it (spec: wire, decoding)."""
-        words = self.words
-        index, value = words.index(name), None
+        value: Value | None = None
+        index = self._own.get(name)
+        if index is None:
+            index = GLOBAL_INDEX.get(name)
         if index is not None:
-            word = self.attributes.strings.get(index)
-            value = self._decoded(index) if word is None else words.at(word)
+            word = self._string(index)
+            value = self._decoded(index) if word is None else self.words.at(word)
         self[name] = value
         return value
 
@@ -203,25 +205,39 @@ class Message(dict[str, Value | None]):
             return found
 
     def _entries(self, name: str) -> Value | Entries | None:
-        index, sent = self.words.index(name), self.attributes
-        if index is None or index in sent.strings or index not in sent.string_maps:
+        index = self.words.index(name)
+        if index is None or self._string(index) is not None or self._kind(index) != "string_maps":
             return self[name]
-        return self.words.entries(sent.string_maps[index].entries)
+        return self.words.entries(self.attributes.string_maps[index].entries)
+
+    def _kind(self, index: int) -> str | None:
+        """The first type map, after that of texts, that has an attribute."""
+        kinds = self._kinds
+        if kinds is None:
+            kinds = self._kinds = {}
+            for name in _NO_TEXTS:  # the first comes last, and so has the last word
+                kinds |= dict.fromkeys(getattr(self.attributes, name), name)
+        return kinds.get(index)
 
     def _decoded(self, index: int) -> Value | None:
         """The value of an attribute that is no text."""
-        sent = self.attributes
-        if (entries := sent.string_maps.get(index)) is not None:
-            return self.words.pairs(entries.entries)
-        value: int | float | bool | bytes | None
-        for scalars in (sent.int64s, sent.doubles, sent.bools):
-            if (value := scalars.get(index)) is not None:
-                return value
-        if (time := sent.timestamps.get(index)) is not None:
-            return timestamp(time)
-        if (span := sent.durations.get(index)) is not None:
-            return duration(span)
-        return sent.bytes.get(index)
+        kind = self._kind(index)
+        if kind is None:
+            return None
+        sent = getattr(self.attributes, kind)[index]
+        match kind:
+            case "string_maps":
+                return self.words.pairs(sent.entries)
+            case "timestamps":
+                return timestamp(sent)
+            case "durations":
+                return duration(sent)
+        value: int | float | bool | bytes = sent
+        return value
+
+
+_NO_TEXTS = ("bytes", "durations", "timestamps", "bools", "doubles", "int64s", "string_maps")
+"""The type maps in which an attribute is looked for after that of texts, the first last."""
 
 
 def _independent(request: pb.ReportRequest, defaults: Words) -> Iterator[Source | str]:
@@ -264,6 +280,11 @@ class State:
         """The value last set."""
         value = self._changed.get(name)
         return self.latest.get(name) if value is None else value
+
+    def entries(self, name: str) -> Value | Entries | None:
+        """A map of which only some keys are wanted; of another attribute the value."""
+        value = self._changed.get(name)
+        return self.latest.entries(name) if value is None else value
 
     def update(self, attributes: pb.CompressedAttributes, words: Words) -> list[str]:
         """

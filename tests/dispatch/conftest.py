@@ -70,8 +70,8 @@ class Mixer:
 Start: TypeAlias = Callable[..., Awaitable[Mixer]]
 
 
-@pytest.fixture
-async def start(tmp_path: Path) -> AsyncIterator[Start]:
+@pytest.fixture(params=[True, False], ids=["fused", "plain"])
+async def start(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Start]:
     """Start mixers from configuration text and adapters beside the built-in ones."""
     async with AsyncExitStack() as stack:
 
@@ -84,7 +84,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             runtime = Runtime(
                 catalogue,
                 [str(config)],
-                Options(**options),
+                Options(fused=request.param, **options),
                 metrics,
                 structlog.wrap_logger(log, processors=[], wrapper_class=structlog.BoundLogger),
             )
