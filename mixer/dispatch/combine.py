@@ -45,6 +45,11 @@ def combine(verdicts: Sequence[tuple[str, Verdict]]) -> Verdict:
     """
     if not verdicts:
         return NOBODY
+    if len(verdicts) == 1:
+        # Fast path: most calls meet one handler, and its answer stands.
+        only = verdicts[0][1]
+        if not only.code and not only.message and (only.valid_for or only.valid_uses):
+            return only
     heard = [
         verdict
         for _, verdict in verdicts

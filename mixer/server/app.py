@@ -7,6 +7,7 @@ Law: nothing that was reported is lost on the way out: calls end, then handlers 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from dataclasses import dataclass, field
@@ -102,6 +103,7 @@ class _Server:
             await self._runtime.start()
             await self._grpc.start()
             self._serving = True
+            gc.freeze()  # what is there now stays: no collection need look at it again
             tasks += self._background()
             self._log.info(
                 "mixer is serving",
