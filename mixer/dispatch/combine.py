@@ -48,7 +48,8 @@ def combine(verdicts: Sequence[tuple[str, Verdict]]) -> Verdict:
     if len(verdicts) == 1:
         # Fast path: most calls meet one handler, and its answer stands.
         only = verdicts[0][1]
-        if not only.code and not only.message and (only.valid_for or only.valid_uses):
+        has_a_say = only.valid_for or only.valid_uses
+        if has_a_say and not (only.code or only.message or only.direct):
             return only
     heard = [
         verdict
