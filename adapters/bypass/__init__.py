@@ -25,7 +25,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from adapters.bypass.backend import Backend, BackendError
+from adapters.bypass.errors import BackendError
 from mixer.adapter import (
     Adapter,
     Allocates,
@@ -101,6 +101,8 @@ class Bypass(
         """Make the session, if there is to be one; raise `BackendError` where it is refused."""
         params = self.config.params
         packed = (params.type_url, b64decode(params.value)) if params else None
+        from adapters.bypass.backend import Backend  # gRPC takes a tenth of a second to import
+
         self._backend = Backend(self.config.backend_address, packed)
         if self.config.session_based:
             try:

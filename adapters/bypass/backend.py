@@ -11,6 +11,7 @@ import grpc
 import grpc.aio
 
 from adapters.bypass import messages
+from adapters.bypass.errors import BackendError
 from mixer._pb import (
     adapter_model_pb2,
     check_nothing_pb2,
@@ -34,10 +35,6 @@ SESSION_TIMEOUT = 5.0
 """Seconds for each call that begins or ends a session."""
 
 _INFRASTRUCTURE = "/istio.mixer.adapter.model.v1beta1.InfrastructureBackend"
-
-
-class BackendError(Exception):
-    """The other adapter could not be reached, or refused."""
 
 
 class Backend:

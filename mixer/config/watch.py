@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import TypeAlias
-
-from watchfiles import Change, awatch
+from typing import TYPE_CHECKING, TypeAlias
 
 from mixer.config.files import SUFFIXES, Source, roots, walk
 from mixer.errors import StartError
+
+if TYPE_CHECKING:
+    from watchfiles import Change
 
 QUIET_MS = 50
 """A burst of changes, such as an editor's, is over after so long without one."""
@@ -44,6 +45,8 @@ async def changes(
     *known* are the stamps of what the caller has read: what changed since is told too, also where
     it happened before watching began. A folder that was replaced no longer notifies, but is seen.
     """
+    from watchfiles import awatch  # needed only when the server is up
+
     paths = roots(sources)
     if known is None:
         known = await asyncio.to_thread(stamps, paths)

@@ -6,7 +6,7 @@ import linecache
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from itertools import count
 from typing import Any
 
@@ -41,23 +41,39 @@ def parse(text: str, lang: Lang) -> Node:
     return _parsed(text, _FRONT_ENDS[lang][0])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Program:
-    """A compiled expression."""
+    """A checked expression, compiled when it is first run."""
 
     text: str
     type: Type
-    run: Callable[..., Any]
-    """
-    The value for a bag, and for bindings by name where the program has any, or a `Failure`.
-
-    What values are says `mixer.expr.values`; one of an attribute type is what `attributes.Value`
-    says. Never raises.
-    """
-
     tree: Tree = field(repr=False)
-    source: str = field(repr=False)
-    """The generated Python; empty where the expression is too deep for it."""
+
+    @cached_property
+    def _function(self) -> tuple[Callable[..., Any], str]:
+        name = f"<expression {next(_serial)}: {self.text[:60]!r}>"
+        try:
+            run, source = generate.function(self.tree, name)
+        except generate.TooDeepError:
+            return partial(evaluate, self.tree), ""
+        linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+        weakref.finalize(run, linecache.cache.pop, name, None)
+        return run, source
+
+    @property
+    def run(self) -> Callable[..., Any]:
+        """
+        The value for a bag, and for bindings by name where the program has any, or a `Failure`.
+
+        What values are says `mixer.expr.values`; one of an attribute type is what
+        `attributes.Value` says. Never raises.
+        """
+        return self._function[0]
+
+    @property
+    def source(self) -> str:
+        """The generated Python; empty where the expression is too deep for it."""
+        return self._function[1]
 
     @property
     def value_type(self) -> ValueType:
@@ -93,14 +109,7 @@ def program(
         raise ExpressionError("lists and maps lie too deep in one another; split it") from None
     if expected is not None and tree.type != expected:
         tree = _as(tree, expected)
-    name = f"<expression {next(_serial)}: {text[:60]!r}>"
-    try:
-        run, source = generate.function(tree, name)
-    except generate.TooDeepError:
-        run, source = partial(evaluate, tree), ""
-    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-    weakref.finalize(run, linecache.cache.pop, name, None)
-    return Program(text, tree.type, run, tree, source)
+    return Program(text, tree.type, tree)
 
 
 def expression(

@@ -218,10 +218,9 @@ def _reader(part: Part) -> Read:
     """The plain way to build *part*: `mixer.rules.fuse` writes code that does the same."""
     match part:
         case Leaf(program, where):
-            run = program.run
 
             def read(bag: Bag) -> Any:
-                value = run(bag)
+                value = program.run(bag)
                 if value.__class__ is Failure:
                     raise EvaluationError(unbuilt(where, value))
                 return value

@@ -95,7 +95,7 @@ async def test_watching_falls_back_to_polling_where_the_system_cannot_notify(
         raise failure
         yield
 
-    monkeypatch.setattr(watch, "awatch", awatch)
+    monkeypatch.setattr("watchfiles.awatch", awatch)
     stop = asyncio.Event()
     told = watch.changes(tmp_path, stop)
     await anext(told)
