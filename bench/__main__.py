@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from bench import cpu, expressions, result
+from bench import cpu, expressions, result, service
 from bench.cases import CASES, Case
 from bench.load import NotLoaded, load, try_once
 from bench.result import Result
@@ -60,7 +60,8 @@ def main() -> int:
         return all(word in name for word in arguments.cases)
 
     chosen = [case for case in CASES if wanted(case.name)]
-    local = [(name, run) for name, run in expressions.cases(arguments.shared) if wanted(name)]
+    without_server = [*service.cases(arguments.shared), *expressions.cases(arguments.shared)]
+    local = [(name, run) for name, run in without_server if wanted(name)]
     if not chosen and not local:
         parser.error(f"no case is called {' '.join(arguments.cases)!r}")
     baseline = result.read(arguments.baseline)

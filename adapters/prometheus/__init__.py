@@ -93,10 +93,19 @@ class Tally:
 class Feed:
     """The way of one instance's values into a metric."""
 
-    __slots__ = ("_pick", "family", "known")
+    __slots__ = ("_overflowed", "_pick", "family", "known")
 
-    def __init__(self, family: Family, dimensions: Sequence[str], *, direct: bool) -> None:
+    def __init__(
+        self,
+        family: Family,
+        dimensions: Sequence[str],
+        overflowed: Callable[[Family], None],
+        *,
+        direct: bool,
+    ) -> None:
+        """*overflowed* is told of each observation beyond the family's limit."""
         self.family = family
+        self._overflowed = overflowed
         self.known = family.lookup()
         """Series by raw values if *direct*, else by their text."""
 
@@ -110,11 +119,18 @@ class Feed:
         except (KeyError, ValueError):
             raise ValueError(f"{text(value)!r} is no number") from None
         series = self.find(metric)
+        if series is None:
+            self._overflowed(self.family)
+            series = self.family.overflow()
         series.add(number)
         series.touched = now
 
-    def find(self, metric: Metric) -> Series:
-        """The series of a metric's dimensions; raise ValueError if they are not its labels."""
+    def find(self, metric: Metric) -> Series | None:
+        """
+        The series of a metric's dimensions, None where the family has no room for it.
+
+        Raises ValueError if the dimensions are not the labels.
+        """
         try:
             values = self._pick(metric.dimensions)
         except KeyError as missing:
@@ -125,13 +141,16 @@ class Feed:
             series = self._find(values, metric.dimensions)
         return series
 
-    def _find(self, values: tuple[Value, ...], dimensions: Mapping[str, Value]) -> Series:
+    def _find(self, values: tuple[Value, ...], dimensions: Mapping[str, Value]) -> Series | None:
         if len(values) != len(dimensions):
             raise ValueError(
                 f"dimensions {sorted(dimensions)} are not "
                 f"the labels {list(self.family.definition.labels)}"
             )
-        found = self.known[values] = self.family.series(tuple(map(text, values)))
+        labels = tuple(map(text, values))
+        if not self.family.has_room(labels):
+            return None  # and not known: such values could be endless
+        found = self.known[values] = self.family.series(labels)
         return found
 
 
@@ -166,7 +185,8 @@ class Prometheus(Adapter[PrometheusConfig], Reports[Metric], name="prometheus"):
         self._families = exporter.claim(list(map(define, self.config.metrics)), self.env.name)
         self._exporter = exporter
         for info, family in zip(self.config.metrics, self._families, strict=True):
-            for name, feed in _feeds(info, family, self.env.shapes):
+            family.limit = info.max_series
+            for name, feed in _feeds(info, family, self.env.shapes, self._overflowed):
                 self._feeds.setdefault(name, []).append(feed)
         if policy := self.config.metrics_expiration_policy:
             lifetime = policy.metrics_expiry_duration.seconds
@@ -198,8 +218,21 @@ class Prometheus(Adapter[PrometheusConfig], Reports[Metric], name="prometheus"):
         feeds = self._feeds.get(instance.name, ())
         if any(feed.family.definition.kind not in _TALLIED for feed in feeds):
             return None
-        series = [feed.find(instance) for feed in feeds]
-        return Tally(tuple(series), divisor, self.env.clock) if series else None
+        found = tuple(series for feed in feeds if (series := feed.find(instance)) is not None)
+        return Tally(found, divisor, self.env.clock) if found and len(found) == len(feeds) else None
+
+    def _overflowed(self, family: Family) -> None:
+        """Say so the 1st, 10th, 100th ... time."""
+        times = family.overflows + 1
+        if str(times).strip("0") == "1":
+            self.env.log.warning(
+                "a metric has more series than it may; further ones are counted as one",
+                metric=family.definition.name,
+                max_series=family.limit,
+                times=times,
+                advice="drop the dimension with too many values, let series expire, or raise "
+                "max_series of the metric",
+            )
 
     def expire(self) -> None:
         """Remove the series that were not updated for the time the policy gives them."""
@@ -227,14 +260,20 @@ class Prometheus(Adapter[PrometheusConfig], Reports[Metric], name="prometheus"):
             self.expire()
 
 
-def _feeds(info: MetricInfo, family: Family, shapes: Sequence[Shape]) -> Iterable[tuple[str, Feed]]:
+def _feeds(
+    info: MetricInfo,
+    family: Family,
+    shapes: Sequence[Shape],
+    overflowed: Callable[[Family], None],
+) -> Iterable[tuple[str, Feed]]:
     routed = [shape for shape in shapes if shape.answers_to(info.instance_name)]
     for shape in routed:
         names = shape.keys("dimensions")
         types = {shape.types[f"dimensions.{name}"] for name in names}
-        yield shape.name, Feed(family, names, direct=types.isdisjoint(_NO_KEY))
+        direct = types.isdisjoint(_NO_KEY)
+        yield shape.name, Feed(family, names, overflowed, direct=direct)
     if not routed:
-        yield info.instance_name, Feed(family, info.label_names, direct=False)
+        yield info.instance_name, Feed(family, info.label_names, overflowed, direct=False)
 
 
 def _picker(

@@ -10,7 +10,7 @@ from enum import IntEnum
 from itertools import pairwise
 from typing import Annotated
 
-from mixer.adapter import Config, Duration, FieldProblem, Meta, Shape
+from mixer.adapter import Config, Duration, FieldProblem, Meta, NonNegative, Shape
 
 DEFAULT_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _METRIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
@@ -103,6 +103,10 @@ class MetricInfo(Config, frozen=True):
 
     namespace: str = ""
     """First part of the metric's full name; empty means ``istio``."""
+
+    max_series: NonNegative = 100_000
+    """Distinct label values to keep apart; what goes beyond is counted in one series whose labels
+    all are ``__overflow__``, and in mixer_prometheus_overflows_total. 0 sets no limit."""
 
 
 class Expiration(Config, frozen=True):

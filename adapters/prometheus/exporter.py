@@ -15,6 +15,8 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from adapters.prometheus.config import Definition, split_address
 from adapters.prometheus.series import Family
 
+OVERFLOWS = "mixer_prometheus_overflows_total"
+
 
 class Exporter:
     """
@@ -53,8 +55,8 @@ class Exporter:
 
     def text(self) -> bytes:
         """All metrics in the text format, sorted by name."""
-        families = self._families
-        return "".join([families[name][-1].text() for name in sorted(families)]).encode()
+        served = [families[-1] for _, families in sorted(self._families.items())]
+        return "".join([*(family.text() for family in served), _overflows(served)]).encode()
 
     def _refuse_conflict(self, definition: Definition, owner: str) -> None:
         for family in (held for families in self._families.values() for held in families):
@@ -93,6 +95,17 @@ class Exporter:
             headers, body = [*headers, ("Content-Encoding", "gzip")], gzip.compress(body, 1)
         start_response("200 OK", headers)
         return [body]
+
+
+def _overflows(families: Sequence[Family]) -> str:
+    """How often metrics had more series than they may, where that happened."""
+    lines = [
+        f'{OVERFLOWS}{{metric="{family.definition.name}"}} {family.overflows}\n'
+        for family in families
+        if family.overflows
+    ]
+    head = f"# HELP {OVERFLOWS} Observations beyond maxSeries of a metric.\n"
+    return f"{head}# TYPE {OVERFLOWS} counter\n{''.join(lines)}" if lines else ""
 
 
 def serving(address: str) -> Callable[[], Any]:

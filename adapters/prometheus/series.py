@@ -15,6 +15,9 @@ from itertools import accumulate
 from adapters.prometheus.config import Definition, Kind
 
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
+OVERFLOW = "__overflow__"
+"""The value of all labels of the series that stands for those beyond the limit."""
+
 _INFINITE = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
 
 
@@ -118,6 +121,13 @@ class Family:
         self.owners: list[str] = []
         """Names of the handlers that feed it, once for each claim."""
 
+        self.limit = 0
+        """Series to keep apart; 0 sets no limit."""
+
+        self.overflows = 0
+        """Observations of series beyond the limit."""
+
+        self._overflow = (OVERFLOW,) * len(definition.labels)
         self._series: dict[tuple[str, ...], Series] = {}
         self._lookups: list[dict[tuple[object, ...], Series]] = []
         self._make = _maker(definition)
@@ -140,6 +150,15 @@ class Family:
             labels = ",".join(f'{label}="{value.translate(_ESCAPES)}"' for label, value in pairs)
             found = self._series[values] = self._make(labels)
         return found
+
+    def has_room(self, values: tuple[str, ...]) -> bool:
+        """Whether these label values may have a series of their own."""
+        return not self.limit or values in self._series or len(self._series) < self.limit
+
+    def overflow(self) -> Series:
+        """Count an observation beyond the limit, and give the series for all such."""
+        self.overflows += 1
+        return self.series(self._overflow)
 
     def expire(self, before: float) -> None:
         """Remove the series last updated *before* that time."""

@@ -128,23 +128,29 @@ class _Writer(Generator):
             raise
 
     def _route(self, route: Route) -> None:
+        if route.match is None:
+            self._matched(route)
+            return
+        what = "match", self._number(route.match.tree)
+        matches = self._known(what)
+        if matches is None:
+            matches = self._temporary()
+            self._expression(route.match.tree, matches)
+            self._keep(what, matches)
         own = self.constant(route)
-        matches = "True"
-        if route.match is not None:
-            what = "match", self._number(route.match.tree)
-            known = self._known(what)
-            matches = known or self._temporary()
-            if known is None:
-                self._expression(route.match.tree, matches)
-                self._keep(what, matches)
-            with self._block(f"if {matches}.__class__ is Failure:"):
+        with self._block(f"if {matches} is not False:"):  # one test, where most rules end
+            with self._block(f"if {matches} is True:"):
+                self._matched(route)
+            with self._block("else:"):
                 self._line(f"found.unmatched({own}, unmatched({own}, {matches}))")
-            matches = f"{matches} is True"
+
+    def _matched(self, route: Route) -> None:
+        """Write what a route does whose condition holds."""
         takes = [f"{self.constant(sampler)}(bag)" for sampler in route.samplers]
-        with self._block(f"if {' and '.join([matches, *takes])}:"):
+        with self._block(f"if {' and '.join(takes) or True}:"):
             self._line("found.rules += 1")
             if route.changes_headers:
-                self._line(f"found.heads.append(({own}, bag))")
+                self._line(f"found.heads.append(({self.constant(route)}, bag))")
             if route.calls and route.calls[0].quota:
                 for call in route.calls:
                     with self._block(f"if quota is None or quota == {call.quota!r}:"):

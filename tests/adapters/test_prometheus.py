@@ -218,3 +218,23 @@ async def test_an_address_in_use_is_told() -> None:
         with pytest.raises(OSError, match="can't serve metrics at"):
             async with running(Prometheus, taken):
                 pass
+
+
+async def test_series_beyond_the_limit_are_counted_as_one_until_there_is_room() -> None:
+    now = [100.0]
+    policy = Expiration(metrics_expiry_duration=Duration.of(10))
+    given = config(Kind.COUNTER, "code", max_series=2, policy=policy)
+    async with running(Prometheus, given, shapes=[CODE], clock=lambda: now[0]) as adapter:
+        for code in (1, 2, 3, 3, 4, 1):
+            adapter.report([metric(1, code=code)])
+        assert adapter.tally(metric(1, code=5)) is None
+        assert adapter.tally(metric(1, code=2)) is not None
+        assert scrape(adapter) == [
+            'istio_m{code="1"} 2', 'istio_m{code="2"} 1',
+            'istio_m{code="__overflow__"} 3',
+            'mixer_prometheus_overflows_total{metric="istio_m"} 3',
+        ]  # fmt: skip
+        now[0] += 11
+        adapter.expire()
+        adapter.report([metric(1, code=9)])
+        assert 'istio_m{code="9"} 1' in scrape(adapter)

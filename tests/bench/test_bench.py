@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import cpu, expressions, result
+from bench import cpu, expressions, result, service
 from bench.cases import CASES, Case
 from bench.load import NotLoaded, load
 from bench.result import Result
@@ -100,9 +100,9 @@ def test_a_line_without_baseline_has_no_ratio() -> None:
     assert result.line("check", Result(50, 45, 60), {}).split()[-1] == "-"
 
 
-def test_every_case_of_expressions_measures_something() -> None:
+def test_every_case_without_a_server_measures_something() -> None:
     shared = Path(__file__).parents[2].parent / "shared"
-    cases = dict(expressions.cases(shared))
-    assert len(cases) == 17
+    cases = dict([*service.cases(shared), *expressions.cases(shared)])
+    assert len(cases) == 24
     assert cases["match 1, decoded"]() > 0
     assert cases["compile 3"]() > 0

@@ -1,0 +1,110 @@
+"""Cases without a transport: bytes in, bytes out, in this process; and what a scrape costs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic, process_time
+
+from adapters.prometheus.config import Definition, Kind
+from adapters.prometheus.exporter import Exporter
+from mixer.adapter import catalogue
+from mixer.runtime import Options, Runtime
+from mixer.runtime.options import adapter_defaults
+from mixer.server.loadshedding import Options as NoShedding
+from mixer.server.loadshedding import Shedder
+from mixer.server.mixer_v1 import MixerService
+from mixer.telemetry.logs import LogOptions, Logs
+from mixer.telemetry.metrics import Metrics
+
+_GRPC_PREFIX = 5
+_SERIES = 10_000
+_LABELS = tuple(f"label_{number:02}" for number in range(20))
+_MORE_RULES = 1000
+_RULE = """
+apiVersion: config.istio.io/v1alpha2
+kind: rule
+metadata: {{name: more{number}, namespace: istio-system}}
+spec:
+  match: destination.service.host == "s{number}.default.svc" && request.method == "GET"
+  actions: [{{handler: denyall, instances: [denyrequest]}}]
+---"""
+
+Measure = Callable[[], float]
+"""Gives the CPU microseconds of one operation."""
+
+
+def cases(shared: Path) -> Iterator[tuple[str, Measure]]:
+    """All cases by name."""
+    config, bodies = shared / "istio-config", shared / "bodies"
+    for name, rpc, folder, body, bags, plain in (
+        ("check, bytes to bytes", "check", "check", "check", 1, False),
+        ("the same, the plain way", "check", "check", "check", 1, True),
+        ("report, bytes to bytes", "report", "telemetry", "report-100-independent", 100, False),
+        ("report, the plain way", "report", "telemetry", "report-100-independent", 100, True),
+    ):
+        raw = (bodies / f"{body}.grpc").read_bytes()[_GRPC_PREFIX:]
+        calls = 2000 // bags
+        yield name, partial(_called, [config / folder], rpc, raw, calls, bags, not plain)
+    raw = (bodies / "check.grpc").read_bytes()[_GRPC_PREFIX:]
+    yield "1,000 rules more", partial(_more_rules, config / "check", raw)
+    yield "scrape, 10,000 series", partial(_scrape, Kind.COUNTER)
+    yield "scrape, as distributions", partial(_scrape, Kind.DISTRIBUTION)
+
+
+def _called(
+    sources: list[Path], rpc: str, raw: bytes, calls: int, bags: int, fused: bool = True
+) -> float:
+    async def run() -> float:
+        async with _service(sources, fused) as service:
+            handler = getattr(service, rpc)
+            await handler(raw)
+            start = process_time()
+            for _ in range(calls):
+                await handler(raw)
+            return (process_time() - start) / (calls * bags) * 1e6
+
+    return asyncio.run(run())
+
+
+@asynccontextmanager
+async def _service(sources: list[Path], fused: bool) -> AsyncIterator[MixerService]:
+    installed, metrics = catalogue.load(), Metrics()
+    logs = Logs(LogOptions(targets=("/dev/null",)))
+    options = Options(
+        fused=fused,
+        adapter_defaults=adapter_defaults(["prometheus.address=127.0.0.1:0"], installed),
+    )
+    scope = logs.scope("default")
+    runtime = Runtime(installed, [str(source) for source in sources], options, metrics, scope)
+    await runtime.start()
+    try:
+        yield MixerService(runtime, Shedder(NoShedding(), monotonic()), metrics, scope)
+    finally:
+        await runtime.close()
+        logs.close()
+
+
+def _more_rules(config: Path, raw: bytes) -> float:
+    """What so many rules add to a Check that none of them matches."""
+    with TemporaryDirectory() as folder:
+        more = Path(folder) / "more.yaml"
+        more.write_text("".join(_RULE.format(number=number) for number in range(_MORE_RULES)))
+        with_more = _called([config, more], "check", raw, 2000, 1)
+        return with_more - _called([config], "check", raw, 2000, 1)
+
+
+def _scrape(kind: Kind) -> float:
+    exporter = Exporter()
+    bounds = (0.01, 0.1, 1.0, 10.0) if kind is Kind.DISTRIBUTION else ()
+    (family,) = exporter.claim([Definition("requests", "help", kind, _LABELS, bounds)], "bench")
+    for number in range(_SERIES):
+        values = [f"value-{place}-{number if place < 2 else 0}" for place in range(len(_LABELS))]
+        family.series(tuple(values)).add(1)
+    start = process_time()
+    assert exporter.text().count(b"\n") > _SERIES
+    return (process_time() - start) * 1e6
