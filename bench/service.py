@@ -60,8 +60,8 @@ def _called(
     sources: list[Path], rpc: str, raw: bytes, calls: int, bags: int, fused: bool = True
 ) -> float:
     async def run() -> float:
-        async with _service(sources, fused) as service:
-            handler = getattr(service, rpc)
+        async with service(sources, fused) as served:
+            handler = getattr(served, rpc)
             await handler(raw)
             start = process_time()
             for _ in range(calls):
@@ -72,7 +72,8 @@ def _called(
 
 
 @asynccontextmanager
-async def _service(sources: list[Path], fused: bool) -> AsyncIterator[MixerService]:
+async def service(sources: list[Path], fused: bool = True) -> AsyncIterator[MixerService]:
+    """The service over some configuration, without a server around it."""
     installed, metrics = catalogue.load(), Metrics()
     logs = Logs(LogOptions(targets=("/dev/null",)))
     options = Options(
@@ -89,11 +90,16 @@ async def _service(sources: list[Path], fused: bool) -> AsyncIterator[MixerServi
         logs.close()
 
 
+def more_rules(count: int) -> str:
+    """So many rules that match no body, as a file to go with istio-config/check."""
+    return "".join(_RULE.format(number=number) for number in range(count))
+
+
 def _more_rules(config: Path, raw: bytes) -> float:
     """What so many rules add to a Check that none of them matches."""
     with TemporaryDirectory() as folder:
         more = Path(folder) / "more.yaml"
-        more.write_text("".join(_RULE.format(number=number) for number in range(_MORE_RULES)))
+        more.write_text(more_rules(_MORE_RULES))
         with_more = _called([config, more], "check", raw, 2000, 1)
         return with_more - _called([config], "check", raw, 2000, 1)
 

@@ -51,16 +51,20 @@ class Group:
 
 
 async def report(
-    routes: Routes, sources: Iterable[Source | str], folds: Folds | None = None
+    routes: Routes,
+    sources: Iterable[Source | str],
+    folds: Folds | None = None,
+    few: bool = False,
 ) -> None:
     """
     Record all *sources*; a text among them says why a message could not be read.
 
     Each source is done with before the next is taken. What fails does not keep the rest from
     being recorded; at the end it raises RpcError(UNKNOWN) with all that went wrong. With *folds*,
-    bags that differ only in what they measure are evaluated once; the outcome is the same.
+    bags that differ only in what they measure are evaluated once; the outcome is the same. Of a
+    *few* each is evaluated, but decoded in one go.
     """
-    collecting = _Collecting(routes, folds)
+    collecting = _Collecting(routes, folds, few)
     errors: list[str] = []
     for source in sources:
         if isinstance(source, str):
@@ -79,10 +83,11 @@ async def report(
 class _Collecting:
     """What the bags of one Report bring, by handler and template."""
 
-    def __init__(self, routes: Routes, folds: Folds | None) -> None:
+    def __init__(self, routes: Routes, folds: Folds | None, few: bool) -> None:
         self.failures: list[str] = []
         self._routes = routes
         self._folds = folds
+        self._few = few
         self._batches: dict[tuple[str, str], Batch] = {}
         self._groups: dict[Hashable, Group | None] = {}
         """By what decides the bags; None for those that must be looked at one by one."""
@@ -92,6 +97,10 @@ class _Collecting:
         """Take in what a source brings."""
         folds = self._folds
         if folds is None or (read := folds.fold(source)) is None:
+            self.take(Bag(source))
+            return
+        if self._few:
+            folds.fill(source, True)
             self.take(Bag(source))
             return
         key, numbers = read
@@ -107,7 +116,7 @@ class _Collecting:
         for taken, place in group.tallies:
             taken.append(numbers[place])
         if group.rest or group.whole:
-            folds.fill(source)
+            folds.fill(source, False)
             self._build(group, Bag(source))
 
     def _group(self, folds: Folds, bag: Bag, numbers: Sequence[Number]) -> Group | None:

@@ -27,8 +27,12 @@ Two bags of one Report whose first parts are equal match the same rules with the
 for their measures.
 """
 
-Fill: TypeAlias = Callable[[Source], None]
-"""Has a source decode at once all that the rest of its calls read; for a bag that folds."""
+Fill: TypeAlias = Callable[[Source, bool], None]
+"""
+Has a source decode at once what the rest of its calls read, or all that is read of it.
+
+Only for one of which `Fold` has given something.
+"""
 
 Places: TypeAlias = Mapping[Call, int]
 """Of the calls whose numbers a `Fold` gives, the place of each. Others are made for each bag."""

@@ -61,10 +61,8 @@ class MixerService:
         if call.count:
             self._shed(call.count)
             with (snapshot := self._snapshot()) as routes:
-                # It takes several bags to save what folding costs.
-                folder = snapshot.folder if call.count >= FOLDED else None
-                folds = folder.bound(call.words) if folder is not None else None
-                await report(routes, call.sources, folds)
+                folds = folder.bound(call.words) if (folder := snapshot.folder) else None
+                await report(routes, call.sources, folds, call.count < FOLDED)
         return encode.REPORT_RESPONSE
 
     def _snapshot(self) -> Snapshot:

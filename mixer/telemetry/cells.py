@@ -71,11 +71,16 @@ class Histogram:
         self.counts: list[float] = [0.0] * (len(bounds) + 2)
         """Values in each bucket, those above all bounds, and the sum: in one list, to be copied."""
 
-    def observe(self, value: float, times: int = 1) -> None:
-        """Count *value*, so many times."""
+    def observe(self, value: float) -> None:
+        """Count *value*."""
         counts = self.counts
-        counts[bisect_left(self.bounds, value)] += times
-        counts[-1] += value * times
+        counts[bisect_left(self.bounds, value)] += 1
+        counts[-1] += value
+
+    def observe_often(self, value: float, times: int) -> None:
+        """Count *value*, so many times."""
+        self.counts[bisect_left(self.bounds, value)] += times
+        self.counts[-1] += value * times
 
     def state(self) -> list[float]:
         """All there is to know, as numbers."""

@@ -218,8 +218,12 @@ class RoutesMeter:
 
     def phase(self, rules: int, instances: int, times: int = 1, /) -> None:
         """Count phases of calls in which so many rules matched and instances were built."""
-        self._destinations.observe(rules, times)
-        self._instances.observe(instances, times)
+        if times == 1:
+            self._destinations.observe(rules)
+            self._instances.observe(instances)
+        else:
+            self._destinations.observe_often(rules, times)
+            self._instances.observe_often(instances, times)
 
     def unknown_quota(self) -> None:
         """Count a quota no rule knows; its name comes from outside and is no label."""

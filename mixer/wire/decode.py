@@ -205,10 +205,10 @@ class Message(dict[str, Value | None]):
             return found
 
     def _entries(self, name: str) -> Value | Entries | None:
-        index = self.words.index(name)
-        if index is None or self._string(index) is not None or self._kind(index) != "string_maps":
+        index, maps = self.words.index(name), self.attributes.string_maps
+        if index is None or index not in maps or self._string(index) is not None:
             return self[name]
-        return self.words.entries(self.attributes.string_maps[index].entries)
+        return self.words.entries(maps[index].entries)
 
     def _kind(self, index: int) -> str | None:
         """The first type map, after that of texts, that has an attribute."""

@@ -8,7 +8,6 @@ texts. A map is its bytes. Code for each configuration is generated, as it runs 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from functools import cache
 from typing import Any
 
 from attributes import Source, ValueType
@@ -30,6 +29,9 @@ MAPS = {
 
 _SENT = (Message, State)
 
+MAX_KINDS = 16
+"""Callers differ in which names they know; for so many kinds of them code is made."""
+
 
 class Folder:
     """Folds bags as a `Folding` says; made once for a configuration."""
@@ -43,13 +45,43 @@ class Folder:
         places = {name: at for at, (name, _) in enumerate(self._wanted)}
         self._keys = tuple(places[name] for name, _ in folding.reads)
         self._measures = tuple((places.get(m.attribute), m) for m in folding.measures)
+        singles = [name for name, type_ in self._wanted if type_ is not ValueType.STRING_MAP]
         self._rest = tuple(places[name] for name, _ in folding.rest_reads)
-        self._make = cache(self._maker)
+        self._all = tuple(places[name] for name in singles)
+        self._names = frozenset(places)
+        self._made: dict[tuple[bool, ...], Callable[..., Any]] = {}
+        self._usual = self._functions(Words(()))
 
-    def bound(self, words: Words) -> Folds:
+    def bound(self, words: Words) -> Folds | None:
         """The folding of messages which have *words*; others are left as they are."""
+        usual = words.own.keys().isdisjoint(self._names)
+        found = self._usual if usual else self._functions(words)
+        if found is None:
+            return None
+        read, decode_rest, decode_all = found
+        word = words.at
+
+        def fold(source: Source) -> tuple[Hashable, Sequence[Number]] | None:
+            if isinstance(source, _SENT) and source.words is words:
+                found: tuple[Hashable, Sequence[Number]] | None = read(source.attributes)
+                return found
+            return None
+
+        def fill(source: Source, everything: bool) -> None:
+            message = source.latest if isinstance(source, State) else source
+            assert isinstance(message, Message)
+            (decode_all if everything else decode_rest)(message.attributes, message, word)
+
+        return Folds(fold, fill, self._folding.places, self._folding.rest)
+
+    def _functions(self, words: Words) -> tuple[Callable[..., Any], ...] | None:
+        """The functions for callers with *words*; None where there are too many kinds of them."""
         indices = [words.index(name) for name, _ in self._wanted]
         known = tuple(index is not None for index in indices)
+        if known not in self._made:
+            if len(self._made) >= MAX_KINDS:
+                return None
+            self._made[known] = self._maker(known)
         others = [
             frozenset(
                 index
@@ -58,39 +90,28 @@ class Folder:
             )
             for name in MAPS.values()
         ]
-        read, decode = self._make(known)(words.at, *indices, *others)
-
-        def fold(source: Source) -> tuple[Hashable, Sequence[Number]] | None:
-            if isinstance(source, _SENT) and source.words is words:
-                found: tuple[Hashable, Sequence[Number]] | None = read(source.attributes)
-                return found
-            return None
-
-        def fill(source: Source) -> None:
-            message = source.latest if isinstance(source, State) else source
-            assert isinstance(message, Message)
-            decode(message.attributes, message)
-
-        return Folds(fold, fill, self._folding.places, self._folding.rest)
+        made: tuple[Callable[..., Any], ...] = self._made[known](*indices, *others)
+        return made
 
     def _maker(self, known: tuple[bool, ...]) -> Callable[..., Any]:
         """What makes the functions, where only some names are *known* to the caller."""
         takes = [f"k{at}" for at in range(len(known))] + [f"not_{name}" for name in MAPS.values()]
-        lines = [f"def make(word, {', '.join(takes)}):", "    def read(sent):"]
+        lines = [f"def make({', '.join(takes)}):", "    def read(sent):"]
         lines += [f"        {line}" for line in self._lines(known)]
-        lines += ["    def decode(sent, found):"]
-        lines += [f"        {line}" for line in self._decoding(known)]
-        lines += ["    return read, decode", ""]
+        for name, places in (("decode_rest", self._rest), ("decode_all", self._all)):
+            lines.append(f"    def {name}(sent, found, word):")
+            lines += [f"        {line}" for line in self._decoding(places, known)]
+        lines += ["    return read, decode_rest, decode_all", ""]
         names: dict[str, Any] = {"timestamp": timestamp, "duration": duration}
         exec(compile("\n".join(lines), "<fold>", "exec"), names)
         made: Callable[..., Any] = names["make"]
         return made
 
-    def _decoding(self, known: tuple[bool, ...]) -> Iterator[str]:
+    def _decoding(self, places: Sequence[int], known: tuple[bool, ...]) -> Iterator[str]:
         """Write the decoding of what `read` has found to be where it should be."""
         for name in ("strings", *MAPS.values()):
             yield f"{name} = sent.{name}.get"
-        for at in self._rest:
+        for at in places:
             attribute, name = self._wanted[at][0], self._maps[at]
             target = f"found[{attribute!r}]"
             if not known[at]:
@@ -123,7 +144,8 @@ class Folder:
                 measured.append(f"v{number}")
                 yield from self._measure(f"v{number}", at, measure, known[at])
         keys = [self._key(at) if known[at] else "None" for at in self._keys]
-        yield f"return ({', '.join(keys)}), ({', '.join(measured)},)"
+        numbers = "".join(f"{number}, " for number in measured)
+        yield f"return ({', '.join(keys)}), ({numbers})"
 
     def _key(self, at: int) -> str:
         name = self._maps[at]
