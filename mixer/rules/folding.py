@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from attributes import Source, ValueType
+from attributes import Duration, Source, ValueType
 from mixer.config.model import Mode
 from mixer.expr.tree import Attribute, Constant, Fallback, Tree, walk
 from mixer.expr.types import VALUE_TYPES
@@ -36,6 +36,9 @@ Only for one of which `Fold` has given something.
 
 Places: TypeAlias = Mapping[Call, int]
 """Of the calls whose numbers a `Fold` gives, the place of each. Others are made for each bag."""
+
+HUGE = 1e300
+"""Numbers from here on are no measures: a handler may not be able to add them up."""
 
 MEASURED = frozenset({ValueType.INT64, ValueType.DOUBLE, ValueType.DURATION})
 
@@ -105,17 +108,22 @@ def _measure(call: Call) -> Measure | None:
     given = dict(parts.fields).get(parts.type.measured)
     if call.tally is None or not isinstance(given, Leaf):
         return None
+    name = ""
+    default: Any = None
     match given.program.tree:
-        case Constant(value=value):
-            type_ = given.program.value_type
-            return Measure("", type_, value) if type_ in MEASURED and value >= 0 else None
+        case Constant(value=default):
+            pass
         case Attribute(name=name, zero=False):
-            type_, default = given.program.value_type, None
-        case Fallback(first=Attribute(name=name), second=Constant(value=default)) if default >= 0:
-            type_ = given.program.value_type
+            pass
+        case Fallback(first=Attribute(name=name), second=Constant(value=default)):
+            pass
         case _:
             return None
-    return Measure(name, type_, default) if type_ in MEASURED else None
+    type_ = given.program.value_type
+    if type_ not in MEASURED or (default is not None and not 0 <= default < HUGE):
+        return None
+    # As a number of no other class, so that code may say it.
+    return Measure(name, type_, int(default) if isinstance(default, Duration) else default)
 
 
 def _trees(part: Part, leave_out: str = "") -> Iterator[Tree]:

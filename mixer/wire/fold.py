@@ -12,7 +12,7 @@ from typing import Any
 
 from attributes import Source, ValueType
 from attributes.values import NANOS
-from mixer.rules.folding import Folding, Folds, Measure, Number
+from mixer.rules.folding import HUGE, Folding, Folds, Measure, Number
 from mixer.wire.decode import Message, State, Words, duration, timestamp
 
 MAPS = {
@@ -164,4 +164,4 @@ class Folder:
         if name == "durations":
             yield f"else: {held} = {held}.seconds * {NANOS} + {held}.nanos"
         # What not every handler counts: less than nothing, infinite, no number.
-        yield f"if not 0 <= {held} < 1e300: return None"
+        yield f"if not 0 <= {held} < {HUGE}: return None"

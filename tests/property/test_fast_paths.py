@@ -1,0 +1,114 @@
+"""Whatever the configuration and the calls, nobody can tell the fast way from the plain one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from attributes.dictionary import GLOBAL_WORDS
+from mixer._pb import mixer_pb2 as pb
+from tests.property.configurations import configurations
+from tests.property.mixers import run
+from tests.property.requests import Table, calls, sent
+
+
+async def compare(text: str, made: list[tuple[str, bytes]]) -> None:
+    """Go both ways, and hold what is seen of one against the other."""
+    plain, fused = await run(text, made, fused=False), await run(text, made, fused=True)
+    assert fused.answers == plain.answers
+    assert fused.kept == plain.kept
+    assert fused.logged == plain.logged
+    assert fused.series == pytest.approx(plain.series, rel=1e-9, abs=0, nan_ok=True)
+    assert fused.counts == plain.counts
+    assert fused.told == plain.told
+
+
+HEAD = """
+apiVersion: meshmixer.io/v1
+kind: attributemanifest
+metadata: {name: words}
+spec:
+  attributes:
+    source.user: {valueType: STRING}
+    response.code: {valueType: INT64}
+    own.double: {valueType: DOUBLE}
+    response.duration: {valueType: DURATION}
+---
+"""
+
+
+def rule(adapter: str, template: str, name: str, params: str, **words: str) -> str:
+    """One rule that sends one instance to a handler."""
+    extra = "".join(f"\n  {word}: {value}" for word, value in words.items())
+    return f"""
+apiVersion: meshmixer.io/v1
+kind: rule
+metadata: {{name: {name}}}
+spec:{extra}
+  actions:
+  - handler: {adapter}
+    instances: [{{name: {name}, template: {template}, params: {params}}}]
+---
+"""
+
+
+def counting(name: str, value: str, kind: str = "COUNTER", a: str = "source.user") -> str:
+    """A rule that counts *value*."""
+    info = f"{{instanceName: {name}, kind: {kind}, labelNames: [a]}}"
+    handler = f"{{adapter: prometheus, params: {{address: '127.0.0.1:0', metrics: [{info}]}}}}"
+    params = f"{{value: '{value}', dimensions: {{a: '{a}'}}}}"
+    return rule(handler, "metric", name, params)
+
+
+def reported(*bags: dict[str, Any]) -> list[tuple[str, bytes]]:
+    """A call that reports *bags*."""
+    request = pb.ReportRequest(repeated_attributes_semantics=pb.ReportRequest.INDEPENDENT_ENCODING)
+    table = Table([], len(GLOBAL_WORDS))
+    request.attributes.extend(sent(bag, [], table) for bag in bags)
+    request.default_words.extend(table.words)
+    return [("report", request.SerializeToString())]
+
+
+BAGS = [{"source.user": "x", "response.code": code, "own.double": 0.5} for code in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        pytest.param(
+            rule("{adapter: notes}", "logentry", "m0", "{severity: source.user}"),
+            reported(*BAGS),
+            id="nothing is measured",
+        ),
+        pytest.param(
+            counting("m0", 'response.duration | duration("1s")', "DISTRIBUTION"),
+            reported(*BAGS),
+            id="the default of a measure is a duration",
+        ),
+        pytest.param(
+            counting("m0", 'source.user | "1"'),
+            reported(*BAGS),
+            id="what is measured is text",
+        ),
+        pytest.param(
+            counting("m0", "1.0 / 0.0", "DISTRIBUTION"),
+            reported(*BAGS),
+            id="what is measured is infinite",
+        ),
+    ],
+)
+async def test_fast_and_plain_agree_where_they_once_did_not(
+    text: str, made: list[tuple[str, bytes]]
+) -> None:
+    await compare(HEAD + text, made)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(configurations(), calls)
+def test_fused_rules_and_folded_reports_do_what_plain_ones_do(
+    text: str, made: list[tuple[str, bytes]]
+) -> None:
+    asyncio.run(compare(text, made))
