@@ -46,8 +46,8 @@ Run = Callable[..., Any]
 class Generator(ReadWriter):
     """Writes the body of one function; used once."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, notes: bool = True) -> None:
+        super().__init__(notes)
         self.counts = False
         """Whether there are loops, whose steps are counted."""
 

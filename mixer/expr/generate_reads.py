@@ -23,8 +23,10 @@ from mixer.expr.writer import Writer
 class ReadWriter(Writer):
     """Writes reads; each sets a bit of ``seen`` for what was read, and whether it was there."""
 
-    def __init__(self) -> None:
+    def __init__(self, notes: bool = True) -> None:
+        """Without *notes* nobody asks what was read."""
         super().__init__()
+        self.notes = notes
         self.reads: dict[tuple[str, str | None], int] = {}
         """The places of the bits of each attribute and map key."""
 
@@ -52,8 +54,7 @@ class ReadWriter(Writer):
         held = self._known(name)
         if held is None:
             held = self._read(name)
-            found, absent = self._bit(name, found=True), self._bit(name, found=False)
-            self._line(f"seen |= {found} if {held} is not None else {absent}")
+            self._see(name, None, held)
             self._keep(name, held)
         return held
 
@@ -63,7 +64,8 @@ class ReadWriter(Writer):
         if held is None:
             held = self._temporary()
             self._line(f"{held} = maps({name!r})")
-            self._line(f"if {held} is None: seen |= {self._bit(name, found=False)}")
+            if self.notes:
+                self._line(f"if {held} is None: seen |= {self._bit(name, None, found=False)}")
             self._keep((name, dict), held)
         return held
 
@@ -73,8 +75,7 @@ class ReadWriter(Writer):
         if held is None:
             held = self._temporary()
             self._line(f"{held} = {entries}.get({key!r})")
-            found, absent = self._bit(name, True, key), self._bit(name, False, key)
-            self._line(f"seen |= {found} if {held} is not None else {absent}")
+            self._see(name, key, held)
             self._keep((name, key), held)
         return held
 
@@ -83,7 +84,12 @@ class ReadWriter(Writer):
         self._line(f"{held} = read({name!r})")
         return held
 
-    def _bit(self, name: str, found: bool, key: str | None = None) -> int:
+    def _see(self, name: str, key: str | None, held: str) -> None:
+        if self.notes:
+            found, absent = self._bit(name, key, found=True), self._bit(name, key, found=False)
+            self._line(f"seen |= {found} if {held} is not None else {absent}")
+
+    def _bit(self, name: str, key: str | None, found: bool) -> int:
         at = self.reads.setdefault((name, key), len(self.reads))
         return 1 << 2 * at + (not found)
 

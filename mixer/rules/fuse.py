@@ -36,9 +36,13 @@ MAX_CHAIN = 10
 _serial = count(1)
 
 
-def gatherer(routes: tuple[Route, ...]) -> Gather:
-    """A function that finds what *routes* have to do for a call; takes 0.5 ms for a rule."""
-    functions = [_function(part) for part in _parts(routes)]
+def gatherer(routes: tuple[Route, ...], notes: bool = True) -> Gather:
+    """
+    A function that finds what *routes* have to do for a call; takes 0.5 ms for a rule.
+
+    Without *notes* it does not say what it has read, which only an answer depends on.
+    """
+    functions = [_function(part, notes) for part in _parts(routes)]
     if len(functions) == 1:
         return functions[0]
 
@@ -50,8 +54,8 @@ def gatherer(routes: tuple[Route, ...]) -> Gather:
 
 
 def builder(route: Route, calls: Sequence[Call]) -> Gather:
-    """A function that adds only these *calls* of *route*, which matches."""
-    writer = _Writer()
+    """A function that adds only these *calls* of *route*, which matches and reports."""
+    writer = _Writer(notes=False)
     writer.calls(route, calls)
     return _compiled(writer, route.name)
 
@@ -61,8 +65,8 @@ def _parts(routes: Sequence[Route]) -> Iterator[Sequence[Route]]:
         yield routes[start : start + ROUTES_PER_FUNCTION]
 
 
-def _function(routes: Sequence[Route]) -> Gather:
-    writer = _Writer()
+def _function(routes: Sequence[Route], notes: bool) -> Gather:
+    writer = _Writer(notes)
     for route in routes:
         writer.route(route)
     return _compiled(writer, routes[0].name if routes else "none")
@@ -74,7 +78,8 @@ def _compiled(writer: _Writer, first: str) -> Gather:
         "    read, maps, pending = bag.read, bag.read_map, found.pending",
         "    seen = 0",
     ]
-    source = "\n".join([*head, *writer.lines, "    bag.note((READS, seen))", ""])
+    tail = ["    bag.note((READS, seen))"] if writer.notes else []
+    source = "\n".join([*head, *writer.lines, *tail, ""])
     writer.names["READS"] = Reads(writer.reads)
     name = f"<rules {next(_serial)}: {first}...>"
     exec(compile(source, name, "exec"), writer.names)
@@ -87,8 +92,11 @@ def _compiled(writer: _Writer, first: str) -> Gather:
 class _Writer(Generator):
     """Writes the body of one function, route by route."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, notes: bool) -> None:
+        super().__init__(notes)
+        self._field = ""
+        """What notes, where a field has no value, which one it was."""
+
         self._trees: list[Tree] = []
         self.names |= {
             "Failure": Failure,
@@ -158,6 +166,11 @@ class _Writer(Generator):
             else:
                 self.calls(route, route.calls)
 
+    def _fail(self, failure: str) -> None:
+        if self._field and len(self._targets) == 1:
+            self._line(self._field)
+        super()._fail(failure)
+
     def _expression(self, tree: Tree, held: str) -> None:
         """Let *held* be the value of *tree*, or its failure."""
         with self._steps():
@@ -202,11 +215,12 @@ class _Writer(Generator):
                 what = self._number(program.tree)
                 held = self._known(what)
                 if held is None:
-                    self._line(f"{where} = {len(wheres)}")
+                    self._field = f"{where} = {len(wheres)}"
                     wheres.append(said)
                     held = self._temporary()
                     with self._steps():
                         self._assign(held, self.value(program.tree))
+                    self._field = ""
                     self._keep(what, held)
                 return held
             case Struct(type_, name, fields):

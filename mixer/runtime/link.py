@@ -21,8 +21,8 @@ from mixer.runtime.handlers import OpenHandler
 from mixer.runtime.observe import RoutesObserver, RuleObserver
 from mixer.telemetry.metrics import Metrics
 
-Gatherer: TypeAlias = Callable[[tuple[Route, ...]], Gather]
-"""Makes routes into the function that finds what they have to do."""
+Gatherer: TypeAlias = Callable[[tuple[Route, ...], bool], Gather]
+"""Makes routes into the function that finds what they have to do, and notes what it reads."""
 
 EXPECTS: dict[str, type] = {
     "check": Verdict,
@@ -67,7 +67,7 @@ def link(
     namespaces = {rule.rule.key.namespace for rule in compiled.rules} | {default_namespace}
     table = {
         variety: {
-            namespace: _scope(found, namespace, default_namespace, gatherer)
+            namespace: _scope(variety, found, namespace, default_namespace, gatherer)
             for namespace in namespaces
         }
         for variety, found in ordered.items()
@@ -94,13 +94,17 @@ def link(
 
 
 def _scope(
-    found: list[tuple[str, Route]], namespace: str, default: str, gatherer: Gatherer
+    variety: Variety,
+    found: list[tuple[str, Route]],
+    namespace: str,
+    default: str,
+    gatherer: Gatherer,
 ) -> Scope:
     """The default namespace's routes, then the namespace's own, each in the model's order."""
     first = [entry for entry in found if entry[0] == default]
     own = [entry for entry in found if entry[0] == namespace] if namespace != default else []
     routes = tuple(route for _, route in first + own)
-    return Scope(routes, gatherer(routes))
+    return Scope(routes, gatherer(routes, variety is not Variety.REPORT))
 
 
 class _Linker:

@@ -88,10 +88,13 @@ def _check_word_count(count: int) -> None:
         )
 
 
+_SHARED = dict(enumerate(GLOBAL_WORDS))
+
+
 class Words:
     """The words of one message, or of several that share them."""
 
-    __slots__ = ("_count", "_plain", "_words", "own")
+    __slots__ = ("_by_index", "_count", "_plain", "_words", "own")
 
     def __init__(self, words: Sequence[str]) -> None:
         self._words = list(words)
@@ -99,6 +102,7 @@ class Words:
         self.own = dict(zip(self._words, range(-1, -1 - self._count, -1), strict=True))
         """Indices of the message's own words."""
         self._plain: bool | None = None
+        self._by_index: dict[int, str] | None = None
 
     def index(self, word: str) -> int | None:
         """
@@ -114,6 +118,14 @@ class Words:
         if index < 0:
             return self._words[-1 - index] if index >= -self._count else None
         return GLOBAL_WORDS[index] if index < len(GLOBAL_WORDS) else None
+
+    @property
+    def by_index(self) -> dict[int, str]:
+        """All words, by the index under which each is sent."""
+        if self._by_index is None:
+            own = zip(range(-1, -1 - self._count, -1), self._words, strict=True)
+            self._by_index = _SHARED | dict(own)
+        return self._by_index
 
     def have(self, least: int, most: int) -> bool:
         """Whether there is a word at all indices from *least* to *most*."""

@@ -59,7 +59,6 @@ class Folder:
         if found is None:
             return None
         read, decode_rest, decode_all = found
-        word = words.at
 
         def fold(source: Source) -> tuple[Hashable, Sequence[Number]] | None:
             if isinstance(source, _SENT) and source.words is words:
@@ -70,7 +69,9 @@ class Folder:
         def fill(source: Source, everything: bool) -> None:
             message = source.latest if isinstance(source, State) else source
             assert isinstance(message, Message)
-            (decode_all if everything else decode_rest)(message.attributes, message, word)
+            (decode_all if everything else decode_rest)(
+                message.attributes, message, words.by_index.get
+            )
 
         return Folds(fold, fill, self._folding.places, self._folding.rest)
 

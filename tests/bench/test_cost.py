@@ -27,10 +27,10 @@ async def cost(rpc: str, configs: list[Path], body: str, fused: bool = True) -> 
     [
         ("check", "norule", "check", 1.01),
         ("check", "check", "check", 0.95),
-        ("report", "telemetry", "report-1", 0.48),
+        ("report", "telemetry", "report-1", 0.45),
         ("report", "telemetry", "report-100-independent", 0.1),
         ("report", "telemetry", "report-100-delta", 0.17),
-        ("report", "telemetry-log", "report-100-independent", 0.38),
+        ("report", "telemetry-log", "report-100-independent", 0.3),
     ],
 )
 async def test_the_fused_way_costs_so_much_of_the_plain_one(
