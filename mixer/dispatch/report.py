@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -15,6 +15,9 @@ from mixer.errors import Code, RpcError
 from mixer.rules.folding import Folds, Number
 from mixer.rules.plain import build
 from mixer.rules.routes import Call, Found, Gather, Route, Routes, identity
+
+MAX_GROUPS = 256
+"""So many kinds of bags are told apart in one Report; who sends more could choose their hashes."""
 
 
 @dataclass(slots=True)
@@ -44,8 +47,8 @@ class Group:
     rest: list[Gather] = field(default_factory=list)
     """What adds the calls whose instances are made for each bag."""
 
-    whole: list[tuple[Route, Call]] = field(default_factory=list)
-    """Calls with a measure whose handler wants whole instances all the same."""
+    apart: list[tuple[Route, Call]] = field(default_factory=list)
+    """Instead, where some handler wants its measures whole: the same calls one by one, in order."""
 
     bags: int = 0
 
@@ -104,40 +107,38 @@ class _Collecting:
             self.take(Bag(source))
             return
         key, numbers = read
-        if key in self._groups:
-            group = self._groups[key]
-        else:
-            group = self._groups[key] = self._group(folds, Bag(source), numbers)
+        if key not in self._groups and len(self._groups) < MAX_GROUPS:
+            self._groups[key] = self._group(folds, Bag(source), numbers)
             return
+        group = self._groups.get(key)
         if group is None:
             self.take(Bag(source))
             return
         group.bags += 1  # after its first
         for taken, place in group.tallies:
             taken.append(numbers[place])
-        if group.rest or group.whole:
+        if group.rest or group.apart:
             folds.fill(source, False)
             self._build(group, Bag(source))
 
     def _group(self, folds: Folds, bag: Bag, numbers: Sequence[Number]) -> Group | None:
         """Take in the first bag of a group; None where anything is wrong with such bags."""
-        found = self.take(bag, unless=folds.places)
-        if found.faults:
-            return None
-        group = Group(found.rules, len(found.pending))
+        found = self._found(bag)
+        group, whole = Group(found.rules, len(found.pending)), False
         for route, call, (instance,) in found.pending:
-            if call not in folds.places:
-                rest = folds.rest[route]
-                if rest not in group.rest:
-                    group.rest.append(rest)
-            elif (tally := self._tally(route, call, instance)) is None:
-                group.whole.append((route, call))
-                self._append(route, call, (instance,))
-            else:
-                place = folds.places[call]
+            place = None if found.faults else folds.places.get(call)
+            if place is not None and (tally := self._tally(route, call, instance)) is not None:
                 tally.append(numbers[place])
                 group.tallies.append((tally, place))
-        return group
+                continue
+            self._append(route, call, (instance,))
+            group.apart.append((route, call))
+            if place is not None:
+                whole = True
+            elif not found.faults and (rest := folds.rest[route]) not in group.rest:
+                group.rest.append(rest)
+        (group.rest if whole else group.apart).clear()
+        return None if found.faults else group
 
     def _tally(self, route: Route, call: Call, instance: Instance) -> list[Number] | None:
         """Where the numbers of such instances go; None where the handler wants them whole."""
@@ -148,20 +149,22 @@ class _Collecting:
             return None  # what is wrong, its report will say
         if add is None:
             return None
+        batch = self._batch(route, call)
         key = call.title, add
         if key not in self._tallies:
             self._tallies[key] = []
-            self._batch(route, call).tallies.append((add, self._tallies[key]))
+            batch.tallies.append((add, self._tallies[key]))
         return self._tallies[key]
 
-    def take(self, bag: Bag, unless: Container[Call] = ()) -> Found:
-        """Take in what a bag brings, looked at whole; if nothing is wrong, *unless* its calls."""
+    def take(self, bag: Bag) -> None:
+        """Take in what a bag brings, looked at whole."""
+        for pending in self._found(bag).pending:
+            self._append(*pending)
+
+    def _found(self, bag: Bag) -> Found:
         found = self._routes.gather(Variety.REPORT, bag, identity(bag))
         self._routes.observer.phase(found.rules, len(found.pending))
         self.failures += found.failures
-        for route, call, instance in found.pending:
-            if found.faults or call not in unless:
-                self._append(route, call, instance)
         return found
 
     def batches(self) -> list[Batch]:
@@ -175,11 +178,14 @@ class _Collecting:
         found = Found()
         for rest in group.rest:
             rest(bag, None, found)
-        for route, call in group.whole:
+        for route, call in group.apart:
             build(route, call, bag, found)
         for pending in found.pending:
             self._append(*pending)
         self.failures += found.failures
+        if found.faults:  # then it is not like the other bags of its group
+            group.bags -= 1
+            self._routes.observer.phase(group.rules, group.calls - found.faults)
 
     def _append(self, route: Route, call: Call, arguments: tuple[Instance]) -> None:
         if route.mode is Mode.SHADOW:
@@ -201,11 +207,11 @@ class _Collecting:
 async def _dispatch(batches: Sequence[Batch]) -> list[str]:
     """Send all *batches*; the messages that fail the Report."""
     found = Found()
+    # First, as series that were looked up may expire while a handler waits.
+    tallied = [(batch, tally(batch)) for batch in batches if batch.tallies]
     whole = [batch for batch in batches if batch.instances]
     results = await run([(batch.owners[0], batch.call, (batch.instances,)) for batch in whole])
-    faults = [(batch, result) for batch, result in zip(whole, results, strict=True)]
-    faults += [(batch, tally(batch)) for batch in batches if batch.tallies]
-    for batch, result in faults:
+    for batch, result in [*zip(whole, results, strict=True), *tallied]:
         if isinstance(result, Fault):
             strictest = max(batch.owners, key=lambda route: route.on_handler_error is OnError.FAIL)
             found.fault(strictest, strictest.on_handler_error, result.message)

@@ -152,6 +152,8 @@ class Folder:
         name = self._maps[at]
         if name in ("string_maps", "timestamps", "durations"):
             return f"{name}[k{at}].SerializeToString() if k{at} in {name} else None"
+        if name == "doubles":  # two zeros are equal, and not the same
+            return f"repr(doubles.get(k{at}))"
         return f"{name}.get(k{at})"
 
     def _measure(self, held: str, at: int, measure: Measure, known: bool) -> Iterator[str]:

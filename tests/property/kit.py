@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 from mixer.adapter import (
     Adapter,
@@ -115,6 +116,17 @@ class SlowNotes(Adapter[Nothing], Reports[LogEntry | Metric], name="slownotes"):
         KEPT.extend(f"{self.env.name} {instance}" for instance in batch)
 
 
+class Expires(Adapter[Nothing], Reports[LogEntry], name="expires"):
+    """Has series of prometheus expire that were not fed by now."""
+
+    async def report(self, batch: Sequence[LogEntry], /) -> None:
+        await asyncio.sleep(0)
+        exporter = self.env.shared("prometheus at 127.0.0.1:0", nullcontext)
+        for families in exporter._families.values():
+            for family in families:
+                family.expire(before=1.0)
+
+
 class Numbers(list[float]):
     """What one series was given."""
 
@@ -157,4 +169,4 @@ def told(instance: LogEntry | Metric) -> dict[str, object]:
     return dict(instance.dimensions if isinstance(instance, Metric) else instance.variables)
 
 
-ADAPTERS = (Judge, SlowJudge, Logins, Names, Notes, SlowNotes, Sums)
+ADAPTERS = (Judge, SlowJudge, Logins, Names, Notes, SlowNotes, Sums, Expires)

@@ -36,23 +36,67 @@ spec:
     response.code: {valueType: INT64}
     own.double: {valueType: DOUBLE}
     response.duration: {valueType: DURATION}
+    destination.namespace: {valueType: STRING}
 ---
 """
 
+SHARED = """
+apiVersion: meshmixer.io/v1
+kind: handler
+metadata: {name: shared}
+spec:
+  adapter: prometheus
+  params:
+    address: 127.0.0.1:0
+    metrics: [{instanceName: m0, kind: KIND, labelNames: [a]}]
+---
+"""
+"""A handler for instances m0 of any namespace."""
 
-def rule(adapter: str, template: str, name: str, params: str, **words: str) -> str:
-    """One rule that sends one instance to a handler."""
+
+def rule(handler: str, template: str, name: str, params: str, **words: str) -> str:
+    """One rule, in a namespace if that is among its *words*, that sends one instance."""
+    namespace = words.pop("namespace", "istio-system")
     extra = "".join(f"\n  {word}: {value}" for word, value in words.items())
     return f"""
 apiVersion: meshmixer.io/v1
 kind: rule
-metadata: {{name: {name}}}
+metadata: {{name: {name}, namespace: {namespace}}}
 spec:{extra}
   actions:
-  - handler: {adapter}
+  - handler: {handler}
     instances: [{{name: {name}, template: {template}, params: {params}}}]
 ---
 """
+
+
+def sending(rule: str, instance: str, **words: str) -> str:
+    """One rule that sends a declared instance to the shared handler."""
+    extra = "".join(f"\n  {word}: {value}" for word, value in words.items())
+    return f"""
+apiVersion: meshmixer.io/v1
+kind: rule
+metadata: {{name: {rule}}}
+spec:{extra}
+  actions: [{{handler: shared, instances: [{instance}]}}]
+---
+"""
+
+
+def instance(name: str, value: str) -> str:
+    """An instance that rules can share."""
+    return f"""
+apiVersion: meshmixer.io/v1
+kind: instance
+metadata: {{name: {name}}}
+spec: {{template: metric, params: {{value: '{value}', dimensions: {{a: source.user}}}}}}
+---
+"""
+
+
+def measured(value: str) -> str:
+    """The params of a metric with one dimension."""
+    return f"{{value: '{value}', dimensions: {{a: source.user}}}}"
 
 
 def counting(name: str, value: str, kind: str = "COUNTER", a: str = "source.user") -> str:
@@ -97,6 +141,46 @@ BAGS = [{"source.user": "x", "response.code": code, "own.double": 0.5} for code 
             counting("m0", "1.0 / 0.0", "DISTRIBUTION"),
             reported(*BAGS),
             id="what is measured is infinite",
+        ),
+        pytest.param(
+            counting("m0", "1", a="string(own.double)"),
+            reported(*({"own.double": number} for number in (0.0, -0.0, 0.0, -0.0))),
+            id="two zeros are equal, and not the same",
+        ),
+        pytest.param(
+            counting("m0", "1")
+            + rule("{adapter: notes}", "logentry", "m1", "{severity: string(6 / response.code)}"),
+            reported(*BAGS, {**BAGS[0], "response.code": 0}),
+            id="what is made for each bag fails for a later one",
+        ),
+        pytest.param(
+            SHARED.replace("KIND", "COUNTER")
+            + instance("m0", "own.double | 0.0")
+            + sending("lenient", "m0", onError="skip")
+            + sending("strict", "m0", onError="fail", match="response.code > 0"),
+            reported(*BAGS, {**BAGS[0], "response.code": 0, "own.double": -1.0}),
+            id="the strictest of the rules that feed a series counts",
+        ),
+        pytest.param(
+            SHARED.replace("KIND", "GAUGE")
+            + rule("shared", "metric", "m0", measured("response.code | 0"))
+            + rule(
+                "shared.istio-system",
+                "metric",
+                "m0",
+                measured("response.code + 1"),
+                namespace="shop",
+            ),
+            reported(*({**bag, "destination.namespace": "shop"} for bag in BAGS)),
+            id="the last of two values of one gauge",
+        ),
+        pytest.param(
+            SHARED.replace("KIND", "COUNTER")
+            + instance("m0", "own.double | 0.0")
+            + sending("fed", "m0")
+            + rule("{adapter: expires}", "logentry", "m1", "{severity: source.user}"),
+            reported(*BAGS),
+            id="series expire while a handler waits",
         ),
     ],
 )
