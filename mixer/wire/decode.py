@@ -283,10 +283,10 @@ class State:
         """None where what was sent can't be told from *attributes* any longer."""
         self.latest = Message(self.attributes, first.words)
         self._changed: dict[str, Value] = {}
-        self._kinds: dict[int, int] = {}
-        """In which type map an index was last, by its number in the order of fields."""
-        for kind, values in enumerate(_maps(first.attributes)):
-            self._kinds |= dict.fromkeys(values, kind)
+        self._kinds = [set(values) for values in _maps(first.attributes)]
+        """The indices that are in each type map, in the order of fields."""
+        if len(set().union(*self._kinds)) < sum(map(len, self._kinds)):
+            self.words = None
 
     def get(self, name: str) -> Value | None:
         """The value last set."""
@@ -316,12 +316,14 @@ class State:
     def _fits(self, sent: pb.CompressedAttributes) -> bool:
         """Whether nothing is wrong with a message, and no attribute changes its type map."""
         assert self.words is not None
-        kinds, indices = self._kinds, []
-        for kind, values in enumerate(_maps(sent)):
-            for index in values:
-                if kinds.setdefault(index, kind) != kind:
+        indices: list[int] = []
+        for kind, values in zip(self._kinds, _maps(sent), strict=True):
+            if not kind.issuperset(values):
+                new = set(values) - kind
+                if not all(map(new.isdisjoint, self._kinds)):
                     return False
-                indices.append(index)
+                kind |= new
+                indices += new
         strings, maps = sent.strings, sent.string_maps
         indices += [strings[index] for index in strings]
         for index in maps:

@@ -268,3 +268,14 @@ def test_what_a_client_compresses_is_read_back(bag: dict[str, Value], known: int
     for name, value in bag.items():
         found = call.source.get(name)
         assert (type(found), found) == (type(value), value)
+
+
+def test_a_name_twice_in_a_delta_is_told_also_where_the_first_message_had_it_so() -> None:
+    twice = pb.CompressedAttributes(strings={HOST: 0}, int64s={HOST: 5})
+    request = pb.ReportRequest(attributes=[twice, twice])
+    first, told = decode.report_request(request.SerializeToString()).sources
+    assert first is not told
+    assert told == (
+        "request could not be processed due to invalid attributes: "
+        "duplicate attribute request.host (type int64)"
+    )
