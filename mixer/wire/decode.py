@@ -285,7 +285,9 @@ class State:
         self._changed: dict[str, Value] = {}
         self._kinds = [set(values) for values in _maps(first.attributes)]
         """The indices that are in each type map, in the order of fields."""
-        if len(set().union(*self._kinds)) < sum(map(len, self._kinds)):
+        indices: set[int] = set().union(*self._kinds)
+        is_odd = len(indices) < sum(map(len, self._kinds))
+        if is_odd or (indices and not first.words.have(min(indices), max(indices))):
             self.words = None
 
     def get(self, name: str) -> Value | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from typing import Any
 
 from mixer.adapter import (
     Adapter,
@@ -121,7 +122,7 @@ class Expires(Adapter[Nothing], Reports[LogEntry], name="expires"):
 
     async def report(self, batch: Sequence[LogEntry], /) -> None:
         await asyncio.sleep(0)
-        exporter = self.env.shared("prometheus at 127.0.0.1:0", nullcontext)
+        exporter: Any = self.env.shared("prometheus at 127.0.0.1:0", nullcontext)
         for families in exporter._families.values():
             for family in families:
                 family.expire(before=1.0)

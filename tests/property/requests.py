@@ -190,13 +190,15 @@ def reports(draw: Draw) -> bytes:
     common = draw(st.lists(bags(), min_size=1, max_size=2))
     varying = draw(st.sets(st.sampled_from(MEASURED)))
     measured = st.fixed_dictionaries({}, optional={name: _value(name) for name in varying})
+    strange = draw(oddities)
     for _ in range(draw(st.integers(1, 10))):
         bag = draw(st.sampled_from(common)) if independent or not request.attributes else {}
         bag = bag | draw(measured)
         if draw(st.integers(0, 11)) == 11:
             bag = draw(bags())
         table = shared if draw(st.integers(0, 11)) < 11 else Table(draw(own_words), known)
-        odd = draw(oddities) if draw(st.integers(0, 7)) == 7 else []
+        odd = draw(oddities) if draw(st.integers(0, 9)) == 9 else strange
+        odd = odd if draw(st.integers(0, 3)) == 3 else []
         message = sent(bag, odd, table)
         if table is not shared:
             message.words.extend(table.words)
