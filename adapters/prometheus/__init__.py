@@ -42,7 +42,7 @@ from adapters.prometheus.config import (
     find_problems,
     sanitized,
 )
-from adapters.prometheus.exporter import Exporter, serving
+from adapters.prometheus.exporter import Exporter, collecting, exposed, serving
 from adapters.prometheus.series import Family, Series
 from mixer.adapter import (
     Adapter,
@@ -180,8 +180,11 @@ class Prometheus(Adapter[PrometheusConfig], Reports[Metric], name="prometheus"):
         Raises OSError if the address can't be had, ValueError if another handler has a metric of
         the same name and another definition.
         """
-        address = self.config.address
-        exporter: Exporter = self.env.shared(f"prometheus at {address}", serving(address))
+        address, expose = self.config.address, self.env.expose
+        make = serving(address) if expose is None else collecting
+        exporter: Exporter = self.env.shared(f"prometheus at {address}", make)
+        if expose is not None:
+            exporter.port = await exposed(address, expose, exporter)
         self._families = exporter.claim(list(map(define, self.config.metrics)), self.env.name)
         self._exporter = exporter
         for info, family in zip(self.config.metrics, self._families, strict=True):

@@ -14,6 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from adapters.prometheus.config import Definition, split_address
 from adapters.prometheus.series import Family
+from mixer.adapter import Exposes
 
 OVERFLOWS = "mixer_prometheus_overflows_total"
 
@@ -55,8 +56,15 @@ class Exporter:
 
     def text(self) -> bytes:
         """All metrics in the text format, sorted by name."""
+        return self._text(timed=False).encode()
+
+    def dump(self) -> str:
+        """What `text` is, with the time of its last update behind the value of each gauge."""
+        return self._text(timed=True)
+
+    def _text(self, *, timed: bool) -> str:
         served = [families[-1] for _, families in sorted(self._families.items())]
-        return "".join([*(family.text() for family in served), _overflows(served)]).encode()
+        return "".join([*(family.text(timed=timed) for family in served), _overflows(served)])
 
     def _refuse_conflict(self, definition: Definition, owner: str) -> None:
         for family in (held for families in self._families.values() for held in families):
@@ -122,10 +130,7 @@ def serving(address: str) -> Callable[[], Any]:
         try:
             server, thread = start_http_server(port, host, CollectorRegistry())
         except OSError as error:
-            raise OSError(
-                f"can't serve metrics at {address!r}: {error.strerror}; "
-                "free the port, or change params.address of the handler"
-            ) from error
+            raise _cant_serve(address, error.strerror) from error
         # Its own application formats all labels anew for each scrape, which takes 50 times longer.
         server.set_app(exporter.answer)
         exporter.port = server.server_port
@@ -140,3 +145,25 @@ def serving(address: str) -> Callable[[], Any]:
             thread.join()
 
     return made
+
+
+@contextmanager
+def collecting() -> Iterator[Exporter]:
+    """Make an `Exporter` that somebody else serves."""
+    yield Exporter()
+
+
+async def exposed(address: str, expose: Exposes, exporter: Exporter) -> int:
+    """Have *exporter* served at *address* for all workers; return the port. Raises OSError."""
+    host, port = split_address(address)
+    try:
+        return await expose(host, port, exporter.dump)
+    except OSError as error:
+        raise _cant_serve(address, error.strerror or str(error)) from error
+
+
+def _cant_serve(address: str, why: str | None) -> OSError:
+    return OSError(
+        f"can't serve metrics at {address!r}: {why}; "
+        "free the port, or change params.address of the handler"
+    )

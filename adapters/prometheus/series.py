@@ -169,15 +169,26 @@ class Family:
             for lookup in self._lookups:
                 lookup.clear()
 
-    def text(self) -> str:
-        """The metric as lines of text; empty while it has no series."""
+    def text(self, *, timed: bool = False) -> str:
+        """
+        The metric as lines of text; empty while it has no series.
+
+        If *timed*, the value of a gauge has the time behind it when it was set, in milliseconds,
+        so that of the gauges of several workers the newest can be told.
+        """
         present = list(self._series.values())
         if not present:
             return ""
         name, about = self.definition.name, self.definition.help
         about = about.replace("\\", r"\\").replace("\n", r"\n")
         head = f"# HELP {name} {about}\n# TYPE {name} {_TYPES[self.definition.kind]}\n"
-        return head + "".join([series.text(name) for series in present])
+        lines = [series.text(name) for series in present]
+        if timed and self.definition.kind is Kind.GAUGE:
+            lines = [
+                f"{line[:-1]} {int(series.touched * 1000)}\n"
+                for line, series in zip(lines, present, strict=True)
+            ]
+        return head + "".join(lines)
 
 
 _TYPES = {Kind.GAUGE: "gauge", Kind.COUNTER: "counter", Kind.DISTRIBUTION: "histogram"}

@@ -7,6 +7,7 @@ from mixer.adapter.base import (
     Checks,
     ChecksWithOutput,
     Env,
+    Exposes,
     Generates,
     Reports,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "Duration",
     "Edge",
     "Env",
+    "Exposes",
     "FieldProblem",
     "Generates",
     "Grant",

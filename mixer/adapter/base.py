@@ -41,6 +41,21 @@ class Shares(Protocol):
         ...
 
 
+class Exposes(Protocol):
+    """Serves the metrics of a handler for all workers of a server."""
+
+    async def __call__(self, host: str, port: int, page: Callable[[], str], /) -> int:
+        """
+        Serve *page*, Prometheus text, at ``/metrics`` of the address; return the port in use.
+
+        The pages of all workers are merged: counters and histograms add up, and of a gauge the
+        value with the latest time counts, a number after the value that only the merger sees.
+        *page* is called from any thread, and served until the handler has closed. Raises OSError
+        where the address can't be had.
+        """
+        ...
+
+
 def _alone() -> None:
     return None
 
@@ -67,6 +82,9 @@ class Env:
     """Gives the records that the handler shares with itself in other workers; None where there
     are none, so that its own memory will do. They outlive a reload and a worker's death as long
     as the handler stays the same."""
+
+    expose: Exposes | None = None
+    """How to serve metrics where several workers do; None where the handler may do so itself."""
 
 
 class Checks(Generic[I_contra]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,14 @@ from typing import Any
 from mixer.cli.flags import TRACING, Flag, add, idle_notes, number, one_of, seconds, truth, whole
 from mixer.errors import StartError
 from mixer.lang import Lang
+from mixer.server.cores import cores
+from mixer.server.seat import VARIABLE
+
+NO_SOURCE = "no configuration: say where it is with --configStoreURL=fs:///PATH"
+MAX_WORKERS = 62
+"""One less than shared memory can tell apart: the front looks into it too."""
+
+MAX_DEFAULT_WORKERS = 4
 
 _NO_POOL = "handlers run on the event loop, which needs no pool"
 _PORT = whole(0, 65535)
@@ -64,6 +73,12 @@ FLAGS: tuple[Flag, ...] = (
         "native or grpcio: who speaks HTTP/2; grpcio costs ten times the CPU",
         one_of("native", "grpcio"),
     ),
+    Flag(
+        "workers",
+        0,
+        "processes that serve calls; 0 is one for each core, at most 4, and 1 with grpcio",
+        whole(0, MAX_WORKERS),
+    ),
     Flag("serverCertFile", "", "certificate chain of the gRPC API in PEM; turns on TLS"),
     Flag("serverKeyFile", "", "its private key"),
     Flag("clientCAFile", "", "certificate authority of clients; turns on mutual TLS"),
@@ -107,29 +122,75 @@ def run(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     """Serve until stopped. Raises StartError."""
     import asyncio
 
-    from mixer.adapter import catalogue
+    seat = environment.get(VARIABLE)
+    if seat is None and (workers := _workers(arguments)) > 1:
+        from mixer.server import front
+
+        asyncio.run(front.serve(_front(arguments, environment, workers)))
+        return 0
+
+    def prepare() -> tuple[Any, Any]:
+        from mixer.adapter import catalogue
+
+        adapters = catalogue.load()
+        return _settings(arguments, environment, adapters), adapters
+
+    if seat is not None:
+        from mixer.server.seat import Seat
+        from mixer.server.worker import work
+
+        return asyncio.run(work(Seat.parse(seat), prepare))
+
     from mixer.server.app import serve
 
-    adapters = catalogue.load()
-    asyncio.run(serve(_settings(arguments, environment, adapters), adapters))
+    asyncio.run(serve(*prepare()))
     return 0
+
+
+def _workers(arguments: argparse.Namespace) -> int:
+    native = arguments.transport == "native"
+    if arguments.workers > 1 and not native:
+        raise StartError(
+            f"--workers {arguments.workers} needs --transport native; "
+            f"--transport {arguments.transport} serves with --workers 1"
+        )
+    return arguments.workers or (min(cores(), MAX_DEFAULT_WORKERS) if native else 1)
+
+
+def _front(arguments: argparse.Namespace, environment: Mapping[str, str], workers: int) -> Any:
+    """What the front needs to know; all else is the workers', who complain if it is wrong."""
+    from mixer.server.front import FrontSettings
+    from mixer.server.probes import Probe
+
+    if not arguments.configStoreURL:
+        raise StartError(NO_SOURCE)
+    return FrontSettings(
+        workers=workers,
+        command=(sys.executable, *sys.orig_argv[1:]),
+        environment=environment,
+        address=_address(arguments),
+        monitoring_host=arguments.monitoringAddress,
+        monitoring_port=arguments.monitoringPort,
+        drain=arguments.drainTimeout,
+        liveness=_probe(Probe, arguments.livenessProbePath, arguments.livenessProbeInterval),
+        readiness=_probe(Probe, arguments.readinessProbePath, arguments.readinessProbeInterval),
+        log=_log(arguments),
+        sources=tuple(arguments.configStoreURL.split(",")),
+        notes=idle_notes(FLAGS, arguments),
+    )
 
 
 def _settings(arguments: argparse.Namespace, environment: Mapping[str, str], adapters: Any) -> Any:
     from mixer.runtime import Options, options
-    from mixer.server import app, loadshedding
+    from mixer.server import loadshedding
     from mixer.server.probes import Probe
-    from mixer.telemetry import logs
+    from mixer.server.settings import Settings
     from mixer.transport.calls import Limits
 
     if not arguments.configStoreURL:
-        raise StartError("no configuration: say where it is with --configStoreURL=fs:///PATH")
+        raise StartError(NO_SOURCE)
     if arguments.trace_zipkin_url and arguments.trace_jaeger_url:
         raise StartError("give one of --trace_zipkin_url and --trace_jaeger_url, not both")
-    try:
-        levels = logs.levels(arguments.log_output_level)
-    except ValueError as error:
-        raise StartError(f"--log_output_level: {error}") from None
     mode = arguments.loadsheddingMode.lower()
     known = mode in ("logonly", "enforce")
     shedding = loadshedding.Options(
@@ -141,10 +202,9 @@ def _settings(arguments: argparse.Namespace, environment: Mapping[str, str], ada
         arguments.maxRequestsPerSecond,
         arguments.burstSize,
     )
-    targets = arguments.log_target
-    return app.Settings(
+    return Settings(
         sources=tuple(arguments.configStoreURL.split(",")),
-        address=arguments.address or f"tcp://127.0.0.1:{arguments.port}",
+        address=_address(arguments),
         monitoring_host=arguments.monitoringAddress,
         monitoring_port=arguments.monitoringPort,
         drain=arguments.drainTimeout,
@@ -160,14 +220,7 @@ def _settings(arguments: argparse.Namespace, environment: Mapping[str, str], ada
         shedding=shedding,
         liveness=_probe(Probe, arguments.livenessProbePath, arguments.livenessProbeInterval),
         readiness=_probe(Probe, arguments.readinessProbePath, arguments.readinessProbeInterval),
-        log=logs.LogOptions(
-            targets=tuple(targets[1:] or targets),
-            rotate=arguments.log_rotate,
-            rotate_max_bytes=arguments.log_rotate_max_size,
-            rotate_max_backups=arguments.log_rotate_max_backups,
-            as_json=arguments.log_as_json,
-            levels=levels,
-        ),
+        log=_log(arguments),
         notes=idle_notes(FLAGS, arguments),
     )
 
@@ -180,6 +233,28 @@ def lang(environment: Mapping[str, str]) -> Lang | None:
     if said not in Lang.__members__:
         raise StartError(f"ISTIO_LANG is {said!r}; it must be one of {', '.join(Lang.__members__)}")
     return Lang[said]
+
+
+def _address(arguments: argparse.Namespace) -> str:
+    return arguments.address or f"tcp://127.0.0.1:{arguments.port}"
+
+
+def _log(arguments: argparse.Namespace) -> Any:
+    from mixer.telemetry import logs
+
+    try:
+        levels = logs.levels(arguments.log_output_level)
+    except ValueError as error:
+        raise StartError(f"--log_output_level: {error}") from None
+    targets = arguments.log_target
+    return logs.LogOptions(
+        targets=tuple(targets[1:] or targets),
+        rotate=arguments.log_rotate,
+        rotate_max_bytes=arguments.log_rotate_max_size,
+        rotate_max_backups=arguments.log_rotate_max_backups,
+        as_json=arguments.log_as_json,
+        levels=levels,
+    )
 
 
 def _probe(make: Any, path: str, interval: float) -> Any:

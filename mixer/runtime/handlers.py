@@ -18,7 +18,7 @@ from structlog.typing import FilteringBoundLogger
 from mixer.adapter.base import Adapter, Env
 from mixer.adapter.template import Shape
 from mixer.config.model import Handler, Key
-from mixer.runtime.records import Records, RecordTable
+from mixer.runtime.commons import Commons
 
 T = TypeVar("T")
 OPEN_SECONDS = 30.0
@@ -61,32 +61,6 @@ class Shares:
             if not found.users:
                 del self._shared[key]
                 found.manager.__exit__(None, None, None)
-
-
-class Tables:
-    """What handlers share with themselves in other workers; released when they close."""
-
-    def __init__(self, records: Records | None) -> None:
-        self._records = records
-        self._open: dict[int, RecordTable] = {}
-
-    def user(self, number: int, identity: str) -> Callable[[], RecordTable | None]:
-        """The `Env.table` of one handler."""
-
-        def table() -> RecordTable | None:
-            if self._records is None:
-                return None
-            if number not in self._open and (opened := self._records.open(identity)):
-                self._open[number] = opened
-            return self._open.get(number)
-
-        return table
-
-    def release(self, number: int) -> None:
-        """Take back the table of handler *number*, if it has one."""
-        table = self._open.pop(number, None)
-        if table is not None and self._records is not None:
-            self._records.release(table)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,14 +107,14 @@ class Handlers:
         log: FilteringBoundLogger,
         clock: Callable[[], float] = monotonic,
         now: Callable[[], int] = time_ns,
-        records: Records | None = None,
+        commons: Commons | None = None,
     ) -> None:
-        """*records* are what the workers share, where there are several."""
+        """*commons* are what the workers of a server have in common, where there are several."""
         self._log = log
         self._clock = clock
         self._now = now
         self._shares = Shares()
-        self._tables = Tables(records)
+        self._commons = commons
         self._count = 0
 
     async def turn_over(
@@ -179,6 +153,11 @@ class Handlers:
         self._count += 1
         number = self._count
         log = self._log.bind(handler=config.title, adapter=config.adapter.name)
+        commons = self._commons
+        common: dict[str, Any] = {}
+        if commons is not None:
+            common["table"] = commons.table(number, _identity(config, shapes))
+            common["expose"] = commons.exposes(number)
         env = Env(
             name=config.title,
             log=log,
@@ -186,7 +165,7 @@ class Handlers:
             shapes=shapes,
             clock=self._clock,
             now=self._now,
-            table=self._tables.user(number, _identity(config, shapes)),
+            **common,
         )
         try:
             adapter = config.adapter(config.params, env)
@@ -223,7 +202,8 @@ class Handlers:
 
     def _release(self, number: int) -> None:
         self._shares.release(number)
-        self._tables.release(number)
+        if self._commons is not None:
+            self._commons.release(number)
 
 
 def _identity(config: Handler, shapes: tuple[Shape, ...]) -> str:

@@ -21,11 +21,11 @@ from mixer.config.files import roots
 from mixer.config.load import Documents
 from mixer.errors import Problem, Severity, StartError
 from mixer.rules import fuse, plain
+from mixer.runtime.commons import Commons
 from mixer.runtime.handlers import Handlers, OpenHandler, Turnover
 from mixer.runtime.link import Linked, link
 from mixer.runtime.options import Options
 from mixer.runtime.plan import Plan, plan
-from mixer.runtime.records import Records
 from mixer.runtime.snapshot import Snapshot
 from mixer.telemetry.metrics import Metrics, SnapshotFigures
 from mixer.wire.fold import Folder
@@ -59,15 +59,21 @@ class Runtime:
         log: FilteringBoundLogger,
         clock: Callable[[], float] = monotonic,
         now: Callable[[], int] = time_ns,
-        records: Records | None = None,
+        commons: Commons | None = None,
+        tells: bool = True,
     ) -> None:
-        """*records* are what the workers of the server share, where there are several."""
+        """
+        *commons* are what the workers of the server have in common, where there are several.
+
+        One that does not *tell* leaves it to another worker to log what both find.
+        """
         self._catalogue = catalogue
         self._sources = list(sources)
         self._options = options
         self._metrics = metrics
         self._log = log
-        self._handlers = Handlers(log, clock, now, records)
+        self._handlers = Handlers(log, clock, now, commons)
+        self._tells = tells
         self._cleanups: set[asyncio.Task[None]] = set()
         self._swapped = ""
         self._unreadable = ""
@@ -170,6 +176,8 @@ class Runtime:
 
     def _tell(self, planned: Plan, number: int) -> None:
         """Log what is in force, and each problem once."""
+        if not self._tells:
+            return
         for problem in planned.problems:
             if problem not in self._told:
                 tell = self._log.error if problem.severity is Severity.ERROR else self._log.warning

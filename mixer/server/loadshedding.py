@@ -7,7 +7,7 @@ Law: clock-free; the time comes in as seconds of a clock that never goes back.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 OVERLOADED = "Server is currently overloaded. Please try again."
@@ -38,6 +38,15 @@ class Options:
 
     max_requests_per_second: float = 0.0
     burst: int = 0
+
+    def share(self, of: int) -> Options:
+        """The part of one of so many workers."""
+        return replace(
+            self,
+            latency_enforcement=self.latency_enforcement / of,
+            max_requests_per_second=self.max_requests_per_second / of,
+            burst=-(-self.burst // of),
+        )
 
 
 class TokenBucket:

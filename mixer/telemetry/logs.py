@@ -62,9 +62,14 @@ def levels(text: str) -> dict[str, str]:
 class Logs:
     """The loggers of one process, by scope."""
 
-    def __init__(self, options: LogOptions) -> None:
-        """Open the targets; raise StartError where one can't be written."""
+    def __init__(self, options: LogOptions, context: Mapping[str, Any] | None = None) -> None:
+        """
+        Open the targets; raise StartError where one can't be written.
+
+        All lines say the *context* too, such as the number of a worker.
+        """
         self._levels = options.levels
+        self._context = context or {}
         self._sink = logging.Logger("mixer")
         for handler in _handlers(options):
             handler.setFormatter(logging.Formatter("%(message)s"))
@@ -95,6 +100,7 @@ class Logs:
             processors=self._processors,
             wrapper_class=structlog.make_filtering_bound_logger(min(level, logging.CRITICAL)),
             scope=name,
+            **self._context,
         )
         return logger
 

@@ -129,6 +129,13 @@ TABLE: tuple[Metric, ...] = (
         SIZE_BUCKETS,
         "grpc_server_method",
     ),
+    _gauge("mixer_workers", "Processes that serve calls."),
+    _counter("mixer_workers_replaced_total", "Workers that ended and were replaced."),
+    _gauge("mixer_shared_records", "Records that handlers share between workers."),
+    _counter(
+        "mixer_shared_records_refused_total",
+        "Records there was no room for: calls that one worker counted alone.",
+    ),
     _gauge("istio_build", "What runs here.", "component", "tag"),
 )
 
@@ -299,6 +306,16 @@ class Metrics:
         """Tell how many handlers were closed after a change, and how many failed to."""
         self._by_name["mixer_handler_closed_handlers_total"].labels().set(count)
         self._by_name["mixer_handler_handler_close_failures_total"].labels().set(failures)
+
+    def workers(self, serving: int, replaced: int = 0) -> None:
+        """Tell how many processes serve, and how many were replaced so far."""
+        self._by_name["mixer_workers"].labels().set(serving)
+        self._by_name["mixer_workers_replaced_total"].labels().set(replaced)
+
+    def shared_memory(self, records: int, refused: int) -> None:
+        """Tell how many records workers share, and how many found no room so far."""
+        self._by_name["mixer_shared_records"].labels().set(records)
+        self._by_name["mixer_shared_records_refused_total"].labels().set(refused)
 
     def snapshot(self, figures: SnapshotFigures) -> None:
         """Show the configuration that came into force."""

@@ -70,14 +70,17 @@ class NativeServer:
         Port 0 takes a free one; an existing socket file is removed. Raises StartError where the
         address can't be had.
         """
-        if tls is not None:
-            self._tls = server_context(tls)
+        self.secure(tls)
         self._socket = listening(address)
         if address.startswith(UNIX):
             self._file = Path(address.removeprefix(UNIX))
             return address
         host = address.removeprefix("tcp://").rpartition(":")[0] or "0.0.0.0"
         return f"{host}:{self._socket.getsockname()[1]}"
+
+    def secure(self, tls: Tls | None) -> None:
+        """Have TLS on all connections. Raises StartError where its files are no good."""
+        self._tls = server_context(tls) if tls is not None else None
 
     async def start(self) -> None:
         """Answer calls; until now they have waited at the door."""
@@ -89,7 +92,7 @@ class NativeServer:
         await self.set_serving(True)
 
     async def adopt(self, connection: socket.socket) -> None:
-        """Serve a *connection* that was accepted elsewhere."""
+        """Serve a *connection* that was accepted elsewhere. Raises OSError where TLS fails."""
         connection.setblocking(False)
         loop = asyncio.get_running_loop()
         await loop.connect_accepted_socket(self._peer, connection, ssl=self._tls)

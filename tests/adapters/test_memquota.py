@@ -27,7 +27,7 @@ from mixer.adapter import (
     parse_ip,
 )
 from mixer.adapter.testing import Rejected, running
-from mixer.runtime.records import Records
+from mixer.memory.records import Records
 
 NAME = "requests.instance.shop"
 STRING, INT64 = ValueType.STRING, ValueType.INT64

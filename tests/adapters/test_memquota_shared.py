@@ -20,8 +20,8 @@ from adapters.memquota import Memquota, MemquotaConfig
 from adapters.memquota.limits import Override, QuotaLimit
 from mixer.adapter import Duration, Env, Quota, QuotaArgs, Shape, ValueType
 from mixer.adapter.testing import running
-from mixer.runtime.memory import Memory, allocate
-from mixer.runtime.records import Records
+from mixer.memory.memory import Memory, allocate
+from mixer.memory.records import Records
 
 NAMES = ("a.instance.shop", "b.instance.shop")
 SHAPES = tuple(Shape(name, Quota, {"dimensions.to": ValueType.STRING}) for name in NAMES)

@@ -51,6 +51,7 @@ class Server:
             "--address=tcp://127.0.0.1:0",
             "--monitoringPort=0",
             "--log_as_json",
+            "--workers=1",
             f"--adapterDefault=prometheus.address={self.prometheus}",
             *flags,
         ]

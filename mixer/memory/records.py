@@ -12,8 +12,8 @@ from hashlib import blake2b
 from time import monotonic
 from types import TracebackType
 
-from mixer.runtime.blocks import DIRECTORY, DIRECTORY_WORDS, Blocks
-from mixer.runtime.memory import WORD, Memory
+from mixer.memory.blocks import DIRECTORY, DIRECTORY_WORDS, Blocks
+from mixer.memory.memory import WORD, Memory
 
 MEMORY_BYTES = 1 << 28
 """Room for records; what is never used costs nothing."""

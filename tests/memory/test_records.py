@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixer.adapter import TableFull
-from mixer.runtime.memory import allocate
-from mixer.runtime.records import Records, RecordTable
+from mixer.memory.memory import allocate
+from mixer.memory.records import Records, RecordTable
 
 BYTES = 1 << 20
 FOREVER = float("inf")

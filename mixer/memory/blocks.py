@@ -15,7 +15,7 @@ from collections.abc import Callable
 from struct import Struct
 
 from mixer.adapter.table import TableFull
-from mixer.runtime.memory import FIRST_WORD, WORD, Memory
+from mixer.memory.memory import FIRST_WORD, WORD, Memory
 
 DIRECTORY = FIRST_WORD + 64
 """Words for the directory of the tables; what is in them is not known here."""

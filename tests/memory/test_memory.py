@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mixer.runtime.memory import FIRST_WORD, JOURNAL_WORDS, Memory, allocate
+from mixer.memory.memory import FIRST_WORD, JOURNAL_WORDS, Memory, allocate
 
 WORDS = 64
 SIZE = (FIRST_WORD + WORDS) * 8

@@ -1,0 +1,99 @@
+"""
+What answers calls in one process: configuration, handlers, metrics, and the transport's calls.
+
+Law: nothing that was reported is lost on the way out: calls end, then handlers flush.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from importlib.metadata import version
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from structlog.typing import FilteringBoundLogger
+
+from mixer._pb.pool import POOL
+from mixer.adapter.catalogue import Catalogue
+from mixer.runtime import Runtime
+from mixer.runtime.commons import Commons
+from mixer.server.loadshedding import Shedder
+from mixer.server.mixer_v1 import MixerService
+from mixer.server.settings import Settings, Transport
+from mixer.telemetry.logs import Logs
+from mixer.telemetry.metrics import Metrics
+from mixer.transport.native import NativeServer
+
+if TYPE_CHECKING:
+    from mixer.transport.grpcio import GrpcioServer
+
+
+class Engine:
+    """Serves what its transport brings, from `start` to `stop`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalogue: Catalogue,
+        logs: Logs,
+        commons: Commons | None = None,
+        tells: bool = True,
+    ) -> None:
+        """*commons*, and whether it *tells* of what is in force, are for one of several workers."""
+        self._drain_seconds = settings.drain
+        self._log: FilteringBoundLogger = logs.scope("default")
+        self.version = version("meshmixer")
+        self.metrics = Metrics(self.version)
+        self.runtime = Runtime(
+            catalogue,
+            settings.sources,
+            settings.options,
+            self.metrics,
+            logs.scope("config"),
+            commons=commons,
+            tells=tells,
+        )
+        shedder = Shedder(settings.shedding, monotonic())
+        service = MixerService(self.runtime, shedder, self.metrics, logs.scope("loadshedding"))
+        make = _transport(settings.transport)
+        self.transport = make(service.methods, POOL, logs.scope("api"), settings.limits)
+        self._serving = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether calls are answered by a configuration that could be read."""
+        return self._serving and self.runtime.ready
+
+    async def start(self) -> None:
+        """Answer calls. Raises StartError where the configuration can't be read."""
+        await self.runtime.start()
+        await self.transport.start()
+        self._serving = True
+        gc.freeze()  # what is there now stays: no collection need look at it again
+
+    async def follow(self, stop: asyncio.Event) -> None:
+        """Follow changes of the configuration, whatever befalls the watching itself."""
+        while not stop.is_set():
+            try:
+                await self.runtime.watch(stop)
+            except Exception:
+                self._log.exception("watching the configuration failed; beginning again")
+                await asyncio.sleep(1)
+
+    async def drain(self) -> None:
+        """Take no more calls, and let those in flight end."""
+        self._serving = False
+        await self.transport.drain(self._drain_seconds)
+
+    async def close(self) -> None:
+        """Flush and close all handlers."""
+        await self.runtime.close()
+
+
+def _transport(name: Transport) -> type[NativeServer | GrpcioServer]:
+    if name == "native":
+        return NativeServer
+    from mixer.transport.grpcio import GrpcioServer  # takes a tenth of a second to import
+
+    return GrpcioServer

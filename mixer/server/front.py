@@ -1,0 +1,219 @@
+"""
+The front of a server with workers: takes connections and hands them on, and answers for all.
+
+Law: it decides nothing about calls; it is as light as can be, so that it outlives its workers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from structlog.typing import FilteringBoundLogger
+
+from mixer.memory.memory import allocate
+from mixer.memory.records import MEMORY_BYTES, Records
+from mixer.server import probes
+from mixer.server.crew import Crew
+from mixer.server.monitoring import JSON, TEXT, Monitoring, Page, Pages, verdict
+from mixer.server.probes import Probe
+from mixer.server.showcase import Showcase
+from mixer.server.signals import catch_signals
+from mixer.telemetry.logs import LogOptions, Logs
+from mixer.telemetry.metrics import Metrics
+from mixer.transport.listener import UNIX, listening
+
+ACCEPTED_AT_ONCE = 64
+PAUSE_SECONDS = 0.02
+"""How long to wait where no worker, or no file descriptor, is to be had for a connection."""
+
+FLUSH_SECONDS = 25.0
+"""How long workers may take to end once their calls have: handlers flush and close meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrontSettings:
+    """What the command line says about the front."""
+
+    workers: int
+    command: Sequence[str]
+    """Runs one worker."""
+
+    environment: Mapping[str, str]
+    address: str = "tcp://127.0.0.1:9091"
+    monitoring_host: str = "127.0.0.1"
+    monitoring_port: int = 15014
+    drain: float = 10.0
+    """Seconds."""
+
+    liveness: Probe = field(default_factory=Probe)
+    readiness: Probe = field(default_factory=Probe)
+    log: LogOptions = field(default_factory=LogOptions)
+    sources: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+async def serve(settings: FrontSettings) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. Raises StartError where it can't start."""
+    logs = Logs(settings.log)
+    try:
+        await _Front(settings, logs.scope("default")).run()
+    finally:
+        logs.close()
+
+
+class _Front:
+    """One run of the front."""
+
+    def __init__(self, settings: FrontSettings, log: FilteringBoundLogger) -> None:
+        self._settings = settings
+        self._log = log
+        self._stop = asyncio.Event()
+        self._version = version("meshmixer")
+        self._metrics = Metrics(self._version)
+        memory = allocate(MEMORY_BYTES)
+        self._records = Records(memory, settings.workers)
+        self._crew = Crew(
+            settings.command, settings.environment, settings.workers, memory, self, log
+        )
+        self._showcase = Showcase(self._crew.ask, asyncio.get_running_loop())
+        self._listener: socket.socket | None = None
+        self._waiting: socket.socket | None = None
+
+    async def run(self) -> None:
+        settings = self._settings
+        for note in settings.notes:
+            self._log.warning(note)
+        catch_signals(self._stop, at_once=self._kill)
+        monitoring = Monitoring(settings.monitoring_host, settings.monitoring_port, self._pages())
+        probing: list[asyncio.Task[None]] = []
+        try:
+            self._listener = listening(settings.address)
+            self._listener.setblocking(False)
+            await self._crew.start()
+            self._accept_more(self._listener)
+            probing += [
+                asyncio.create_task(probes.keep(settings.liveness, self._alive, self._log)),
+                asyncio.create_task(probes.keep(settings.readiness, self._ready, self._log)),
+            ]
+            self._log.info(
+                "mixer is serving",
+                address=self._address(),
+                monitoring=monitoring.address,
+                version=self._version,
+                config=list(settings.sources),
+                workers=settings.workers,
+            )
+            await self._stop.wait()
+            self._log.info("mixer drains", seconds=settings.drain)
+            self._close_listener()  # who is not accepted is told so by the kernel
+            await self._crew.stop(settings.drain + FLUSH_SECONDS)
+        finally:
+            self._close_listener()
+            for task in probing:
+                task.cancel()
+            await asyncio.gather(*probing, return_exceptions=True)
+            self._showcase.close()
+            monitoring.close()
+        self._log.info("mixer stopped")
+
+    def _accept_more(self, listener: socket.socket) -> None:
+        asyncio.get_running_loop().add_reader(listener, self._accept, listener)
+
+    def _accept(self, listener: socket.socket) -> None:
+        """Hand on what waits at the listener; look away for a moment where nobody takes more."""
+        for _ in range(ACCEPTED_AT_ONCE):
+            try:
+                connection = self._waiting or listener.accept()[0]
+            except BlockingIOError:
+                return
+            except OSError as error:  # too many open files, mostly
+                self._log.error("a connection can't be accepted", error=error.strerror)
+                connection = None
+            if connection is None or not self._crew.hand_over(connection):
+                self._waiting = connection
+                loop = asyncio.get_running_loop()
+                loop.remove_reader(listener)
+                loop.call_later(PAUSE_SECONDS, self._accept_again, listener)
+                return
+            self._waiting = None
+
+    def _accept_again(self, listener: socket.socket) -> None:
+        if listener.fileno() >= 0:
+            self._accept_more(listener)
+            self._accept(listener)
+
+    def _close_listener(self) -> None:
+        if self._listener is None or self._listener.fileno() < 0:
+            return
+        asyncio.get_running_loop().remove_reader(self._listener)
+        self._listener.close()
+        if self._waiting is not None:
+            self._waiting.close()
+        if self._settings.address.startswith(UNIX):
+            Path(self._settings.address.removeprefix(UNIX)).unlink(missing_ok=True)
+
+    def _address(self) -> str:
+        address = self._settings.address
+        if address.startswith(UNIX) or self._listener is None:
+            return address
+        host = address.removeprefix("tcp://").rpartition(":")[0] or "0.0.0.0"
+        return f"{host}:{self._listener.getsockname()[1]}"
+
+    def _alive(self) -> bool:
+        return not self._stop.is_set()
+
+    def _ready(self) -> bool:
+        """One worker is enough: the others are being replaced, and get no connections."""
+        return self._alive() and bool(self._crew.ready)
+
+    def _kill(self) -> None:
+        for worker in self._crew.working:
+            worker.process.kill()
+
+    def _pages(self) -> Pages:
+        showcase = self._showcase
+        return {
+            "/metrics": lambda: showcase.page(CONTENT_TYPE_LATEST, "metrics", own=self._own()),
+            "/version": lambda: Page(200, TEXT, f"{self._version}\n".encode()),
+            "/healthz": lambda: verdict(self._alive()),
+            "/readyz": lambda: verdict(self._ready()),
+            "/configz": lambda: showcase.wait(self._configuration()),
+        }
+
+    def _own(self) -> str:
+        """The metrics of the front itself."""
+        self._metrics.workers(len(self._crew.ready), sum(self._crew.replaced))
+        self._metrics.shared_memory(len(self._records), self._records.refused)
+        return generate_latest(self._metrics.registry).decode()
+
+    async def _configuration(self) -> Page:
+        """What is in force in the first worker that is ready, and how the workers are."""
+        crew = self._crew
+        described = json.loads((await crew.ask("describe") or ["{}"])[0] or "{}")
+        described["workers"] = [
+            {
+                "number": worker.number,
+                "pid": worker.process.pid,
+                "ready": worker.ready,
+                "replaced": crew.replaced[worker.number],
+            }
+            for worker in crew.working
+        ]
+        return Page(200, JSON, json.dumps(described, indent=1).encode())
+
+    async def expose(self, worker: int, host: str, port: int) -> int:
+        return await self._showcase.expose(worker, host, port)
+
+    async def conceal(self, worker: int, host: str, port: int) -> None:
+        await self._showcase.conceal(worker, host, port)
+
+    def ended(self, worker: int, answers: Mapping[tuple[Any, ...], str]) -> None:
+        self._showcase.ended(answers)
