@@ -43,6 +43,7 @@ def serving(config: Path, options: tuple[str, ...] = ()) -> Iterator[Server]:
         "--monitoringPort=0",
         f"--configStoreURL=fs://{config.resolve()}",
         "--adapterDefault=prometheus.address=127.0.0.1:0",
+        "--workers=1",
         *options,
     ]
     with tempfile.TemporaryFile("w+") as printed:
