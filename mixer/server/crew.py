@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from time import monotonic
@@ -43,9 +45,7 @@ class Office(Protocol):
 class Worker:
     """One process, from the start to the end."""
 
-    def __init__(
-        self, number: int, process: asyncio.subprocess.Process, door: socket.socket
-    ) -> None:
+    def __init__(self, number: int, process: subprocess.Popen[bytes], door: socket.socket) -> None:
         self.number = number
         self.process = process
         self.door = door
@@ -80,6 +80,7 @@ class Crew:
         self._stopping = asyncio.Event()
         self._workers: dict[int, Worker] = {}
         self._turn = 0
+        self._waiters = ThreadPoolExecutor(count, "waiter")
         self._filling: list[asyncio.Task[None]] = []
         self._begun: list[asyncio.Future[None]] = []
         self.replaced = [0] * count
@@ -157,7 +158,7 @@ class Crew:
         pause = 0.0
         while True:
             started = monotonic()
-            worker = await self._spawn(seat)
+            worker = self._spawn(seat)
             status = await self._live(worker)
             if self._stopping.is_set() or not self._begun[seat].done():
                 why = worker.failure or f"worker {seat} ended with status {status} as it started"
@@ -181,14 +182,14 @@ class Crew:
             if self._stopping.is_set():
                 return
 
-    async def _spawn(self, seat: int) -> Worker:
+    def _spawn(self, seat: int) -> Worker:
         line, their_line = socket.socketpair()
         door, their_door = socket.socketpair()
         door.setblocking(False)
         files = (their_line.fileno(), their_door.fileno(), self._memory)
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self._command,
+            process = subprocess.Popen(
+                self._command,
                 pass_fds=files,
                 env={**self._environment, VARIABLE: str(Seat(seat, self._count, *files))},
             )
@@ -224,7 +225,9 @@ class Crew:
         """See a worker through to its end; return its status."""
         await worker.line.open()
         listening = asyncio.create_task(worker.line.listen())
-        status = await worker.process.wait()
+        # Not asyncio's own processes: their kill and their wait race for the status.
+        loop = asyncio.get_running_loop()
+        status = await loop.run_in_executor(self._waiters, worker.process.wait)
         await listening  # all it said is heard, such as why it failed
         worker.door.close()
         del self._workers[worker.number]
