@@ -53,6 +53,12 @@ async def _awaited(call: Call, arguments: tuple[Any, ...], results: list[Any], a
             result = _checked(call, await call.verb(*arguments))
     except TimeoutError:
         result = Fault(f"{call.title}: no answer within {call.timeout:g} s")
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise  # nobody waits for the answer any more
+        # What the adapter itself waited for was cancelled, such as by closing its handler.
+        result = Fault(f"{call.title}: the adapter gave up")
     except Exception as error:
         result = _fault(call, error)
     results[at] = result

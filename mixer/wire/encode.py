@@ -25,6 +25,9 @@ LONGEST_SECONDS = 315_576_000_000.0
 MAX_KNOWN = 4096
 """So many parts of answers are kept; texts of denials could make them endless."""
 
+LONGEST_KNOWN = 8192
+"""Bytes of a part that is kept; a caller can make some as long as a request."""
+
 REPORT_RESPONSE = b""
 """A ReportResponse, which is empty."""
 
@@ -62,7 +65,8 @@ class CheckResponses:
     def _know(self, key: Hashable, raw: bytes) -> bytes:
         if len(self._known) >= MAX_KNOWN:
             self._known.clear()
-        self._known[key] = raw
+        if len(raw) <= LONGEST_KNOWN:
+            self._known[key] = raw
         return raw
 
 

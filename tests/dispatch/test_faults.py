@@ -59,6 +59,16 @@ class Hangs(Adapter[Nothing], Checks[CheckNothing], Reports[LogEntry], name="han
         await asyncio.Event().wait()
 
 
+class Abandons(Adapter[Nothing], Checks[CheckNothing], name="abandons"):
+    """Waits for what is cancelled."""
+
+    async def check(self, instance: CheckNothing, /) -> Verdict:
+        work = asyncio.ensure_future(asyncio.Event().wait())
+        work.cancel()
+        await work
+        raise AssertionError
+
+
 class Babbles(Adapter[Nothing], Checks[CheckNothing], name="babbles"):
     """Returns what is no verdict."""
 
@@ -76,7 +86,7 @@ class Shut(Adapter[Nothing], Checks[CheckNothing], name="shut"):
         return Verdict()
 
 
-BROKEN = [Raises, Hangs, Babbles, Shut]
+BROKEN = [Raises, Hangs, Abandons, Babbles, Shut]
 OURS = """
 apiVersion: meshmixer.io/v1
 kind: rule
@@ -117,7 +127,7 @@ spec:
 """
 
 
-@pytest.mark.parametrize("adapter", ["raises", "hangs", "babbles", "shut"])
+@pytest.mark.parametrize("adapter", ["raises", "hangs", "abandons", "babbles", "shut"])
 async def test_by_default_our_rules_deny_and_the_denial_is_not_cached(
     start: Start, adapter: str
 ) -> None:
@@ -128,7 +138,7 @@ async def test_by_default_our_rules_deny_and_the_denial_is_not_cached(
     assert mixer.metric("mixer_rule_faults_total", rule="r.istio-system", outcome="deny") == 1
 
 
-@pytest.mark.parametrize("adapter", ["raises", "hangs", "babbles", "shut"])
+@pytest.mark.parametrize("adapter", ["raises", "hangs", "abandons", "babbles", "shut"])
 async def test_a_rule_may_skip_what_fails(start: Start, adapter: str) -> None:
     mixer = await start(OURS.format(word="onError: skip", adapter=adapter), *BROKEN)
     found = (await mixer.check()).precondition
@@ -137,12 +147,22 @@ async def test_a_rule_may_skip_what_fails(start: Start, adapter: str) -> None:
     assert counted == (0 if adapter == "shut" else 1)  # what is not open is not even called
 
 
-@pytest.mark.parametrize("adapter", ["raises", "hangs", "babbles", "shut"])
+@pytest.mark.parametrize("adapter", ["raises", "hangs", "abandons", "babbles", "shut"])
 async def test_a_rule_may_fail_the_rpc(start: Start, adapter: str) -> None:
     mixer = await start(OURS.format(word="onError: fail", adapter=adapter), *BROKEN)
     with pytest.raises(RpcError, match="performing check operation failed: 1 error occurred:") as e:
         await mixer.check()
     assert e.value.code is Code.INTERNAL
+
+
+async def test_a_call_that_is_cancelled_ends_its_handlers_and_is_no_fault(start: Start) -> None:
+    mixer = await start(OURS.format(word="onError: skip", adapter="hangs"), *BROKEN)
+    call = asyncio.ensure_future(mixer.check())
+    await asyncio.sleep(0)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert mixer.metric("mixer_rule_faults_total", rule="r.istio-system", outcome="skip") == 0
 
 
 async def test_istios_rules_fail_the_rpc_as_the_original_did(start: Start) -> None:

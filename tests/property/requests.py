@@ -173,7 +173,7 @@ def checks(draw: Draw) -> bytes:
     request.attributes.CopyFrom(sent(draw(bags()), draw(oddities), table))
     request.attributes.words.extend(table.words)
     for name in draw(st.sets(st.sampled_from(["calls", "CALLS", "books", "unknown"]), max_size=2)):
-        request.quotas[name].amount = draw(st.sampled_from([1, 3, 0, -1]))
+        request.quotas[name].amount = draw(st.sampled_from([1, 3, 0, -1, 2**63 - 1, -(2**63)]))
         request.quotas[name].best_effort = draw(st.booleans())
     return request.SerializeToString()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from mixer.answers import (
 )
 from mixer.wire import encode
 
+NOBODY = Precondition(0, "", 60, 10_000, Seen())
 REFERENCES = Seen(
     others={
         ("source.ip", None): Reference.EXACT,
@@ -141,3 +143,15 @@ def test_what_is_equal_in_two_answers_is_written_once_and_nothing_else_is() -> N
 
 
 CALM: dict[str, Any] = {"code": 0, "message": "", "valid_for": 60.0, "valid_uses": 10_000}
+
+
+def test_what_a_caller_makes_long_is_not_kept() -> None:
+    responses = encode.CheckResponses()
+    tracemalloc.start()
+    for number in range(100):
+        message = f"{number:>100000}"
+        responses.write(CheckAnswer(Precondition(7, message, 5, 1, Seen())), 222)
+        responses.write(CheckAnswer(NOBODY, {message: QuotaAnswer(1, 1.0, Seen())}), 222)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 2_000_000
