@@ -1,16 +1,27 @@
-"""Where lines are written: standard streams, files, files that are rotated."""
+"""
+Where lines are written: standard streams, files, files that are rotated.
+
+Law: lines stay whole, though other processes write to the same place.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from fcntl import LOCK_EX, flock
+from io import RawIOBase
 from pathlib import Path
+from select import PIPE_BUF
 from typing import Protocol, TextIO
 
 from adapters.stdio.config import StdioConfig, Stream
 
 MEGABYTE = 1 << 20
+_MOST_BYTES = 4
+"""Of a character."""
+
 _STAMP = "%Y-%m-%dT%H-%M-%S"
 
 
@@ -25,14 +36,16 @@ class Sink(Protocol):
 
 
 class Standard:
-    """A stream that is not ours to close."""
+    """A stream that is not ours to close, nor ours alone: other workers write to it too."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, lines: str, /) -> None:
-        self._stream.write(lines)
-        self._stream.flush()
+        stream = self._stream
+        for piece in _pieces(lines):
+            stream.write(piece)
+            stream.flush()
 
     def close(self) -> None:
         self._stream.flush()
@@ -42,18 +55,22 @@ class File:
     """A file that lines are appended to."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("a", encoding="utf-8")
+        self._file = path.open("ab", buffering=0)
 
     def write(self, lines: str, /) -> None:
-        self._file.write(lines)
-        self._file.flush()
+        _append(self._file, lines.encode())
 
     def close(self) -> None:
         self._file.close()
 
 
 class RotatedFile:
-    """A file that is renamed with a time stamp when it is full, and whose past is bounded."""
+    """
+    A file that is renamed with a time stamp when it is full, and whose past is bounded.
+
+    Other workers may append to it and rotate it: who finds the file renamed goes on in the new
+    one, and what was written meanwhile stands in the renamed one.
+    """
 
     def __init__(
         self,
@@ -66,28 +83,45 @@ class RotatedFile:
         self._path, self._max_bytes = path, max_bytes
         self._max_days, self._max_files = max_days, max_files
         self._now = now
-        self._file = path.open("ab")
-        self._size = self._file.tell()
+        self._file = path.open("ab", buffering=0)
 
     def write(self, lines: str, /) -> None:
         data = lines.encode()
-        if self._size and self._size + len(data) > self._max_bytes:
-            self._rotate()
-        self._file.write(data)
-        self._file.flush()
-        self._size += len(data)
+        if not self._is_current():
+            self._reopen()
+        if self._is_full(len(data)):
+            # One at a time; whoever waited here finds that it was done.
+            flock(self._file, LOCK_EX)
+            if self._is_current() and self._is_full(len(data)):
+                self._rename()
+            self._reopen()
+        _append(self._file, data)
 
     def close(self) -> None:
         self._file.close()
 
-    def _rotate(self) -> None:
+    def _is_current(self) -> bool:
+        """Whether the path still leads to the file that is open."""
+        try:
+            return os.path.samestat(os.stat(self._path), os.fstat(self._file.fileno()))
+        except FileNotFoundError:
+            return False
+
+    def _is_full(self, more: int) -> bool:
+        size = os.fstat(self._file.fileno()).st_size
+        return bool(size) and size + more > self._max_bytes
+
+    def _reopen(self) -> None:
+        file = self._path.open("ab", buffering=0)
         self._file.close()
-        now = self._now()
-        stamp = f"{now:{_STAMP}}.{now.microsecond // 1000:03d}"
-        path = self._path
-        path.rename(path.with_name(f"{path.stem}-{stamp}{path.suffix}"))
-        self._file = path.open("ab")
-        self._size = 0
+        self._file = file
+
+    def _rename(self) -> None:
+        now, path = self._now(), self._path
+        stamped = now
+        while (past := path.with_name(_stamped(path, stamped))).exists():
+            stamped += timedelta(milliseconds=1)
+        path.rename(past)
         self._forget(now)
 
     def _forget(self, now: datetime) -> None:
@@ -111,6 +145,33 @@ class RotatedFile:
                 continue
             found.append((written, path))
         return found
+
+
+def _stamped(path: Path, time: datetime) -> str:
+    return f"{path.stem}-{time:{_STAMP}}.{time.microsecond // 1000:03d}{path.suffix}"
+
+
+def _append(file: RawIOBase, data: bytes) -> None:
+    """Write all of *data* at once, as appended files take it; again, where a disk was full."""
+    while (written := file.write(data) or 0) < len(data):
+        data = data[written:]
+
+
+def _pieces(lines: str) -> Iterator[str]:
+    """*lines* in pieces that a pipe takes whole, unless a single line is too long for that."""
+    if len(lines) * _MOST_BYTES <= PIPE_BUF:
+        yield lines
+        return
+    piece: list[str] = []
+    size = 0
+    for line in lines.splitlines(keepends=True):
+        length = len(line.encode())
+        if piece and size + length > PIPE_BUF:
+            yield "".join(piece)
+            piece, size = [], 0
+        piece.append(line)
+        size += length
+    yield "".join(piece)
 
 
 def open_sink(config: StdioConfig) -> Sink:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import logging.handlers
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger
 
 from mixer.errors import StartError
+from mixer.telemetry.rotation import SharedRotatingFile
 
 SCOPES = ("default", "api", "adapters", "attributes", "config", "grpcAdapter", "loadshedding")
 LEVELS = {
@@ -140,10 +140,8 @@ def _handlers(options: LogOptions) -> list[logging.Handler]:
                 found.append(logging.FileHandler(target))
         if options.rotate:
             found.append(
-                logging.handlers.RotatingFileHandler(
-                    options.rotate,
-                    maxBytes=options.rotate_max_bytes,
-                    backupCount=options.rotate_max_backups,
+                SharedRotatingFile(
+                    options.rotate, options.rotate_max_bytes, options.rotate_max_backups
                 )
             )
     except OSError as error:
