@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from struct import Struct
+from typing import Any
 
 from adapters.memquota.deduplication import Answer
 from adapters.memquota.limits import TICKS_PER_SECOND, Dimensions, QuotaLimit, chooser, keyer
 from adapters.memquota.window import RollingWindow
 from mixer.adapter import Shape, Table
 
+MAX_KEYS = 4096
 _CELL = Struct("@q")
 _ANSWER = Struct("@dqd")
 
@@ -26,6 +28,8 @@ class SharedCounters:
         self._dimensions = keyer(shape)
         self._name = shape.name
         self._table = table
+        self._keys: dict[Any, bytes] = {}
+        """Keys that were made, as making one takes as long as using it."""
 
     def take(
         self, dimensions: Dimensions, units: int, best_effort: bool, now: float
@@ -71,7 +75,14 @@ class SharedCounters:
         return returned
 
     def _key(self, dimensions: Dimensions) -> bytes:
-        return f"{self._name} {self._dimensions(dimensions)!r}".encode("utf-8", "surrogatepass")
+        values = self._dimensions(dimensions)
+        key = self._keys.get(values)
+        if key is None:
+            key = f"{self._name} {values!r}".encode("utf-8", "surrogatepass")
+            if len(self._keys) >= MAX_KEYS:
+                self._keys.clear()
+            self._keys[values] = key
+        return key
 
     def _write(self, key: bytes, window: RollingWindow, now: float) -> None:
         expires = window.drained_at / TICKS_PER_SECOND

@@ -21,11 +21,12 @@ DIRECTORY = FIRST_WORD + 64
 """Words for the directory of the tables; what is in them is not known here."""
 
 DIRECTORY_WORDS = 1024
-SALT_BYTES = 32
+SALT_BYTES = 16
 
-_END, _HAND, _COUNT, _REFUSED, _TIGHT, _SALT, _FREE = (
-    FIRST_WORD + offset for offset in (0, 1, 2, 3, 4, 8, 16)
-)
+TIGHT = FIRST_WORD
+"""The word that is not 0 when there was no room last time."""
+
+_END, _HAND, _REFUSED, _SALT, _FREE = (FIRST_WORD + offset for offset in (1, 2, 3, 8, 16))
 _BUCKETS = DIRECTORY + DIRECTORY_WORDS
 _BUCKET_COUNT = 1 << 16
 _FIRST_BLOCK = _BUCKETS + _BUCKET_COUNT
@@ -36,6 +37,9 @@ The owner of a free block is 0."""
 
 _HEAD = Struct("@qqqqq")
 _TAIL = Struct("@qq")
+_FREED = Struct("@qq")
+"""Next free block, and owner."""
+
 _SMALLEST, _LARGEST = 8, 8192
 _STEPS_PER_ADDED = 2  # more than one, so that old records go faster than new ones come
 _STEPS_WHEN_TIGHT = 64
@@ -60,10 +64,18 @@ class Blocks:
         """A secret of this memory."""
         return bytes(self._memory.bytes[_SALT * WORD : _SALT * WORD + SALT_BYTES])
 
-    @property
-    def count(self) -> int:
+    def __len__(self) -> int:
         """Records there are, those of no more use that the hand did not meet yet included."""
-        return self._words[_COUNT]
+        words, at, count = self._words, _FIRST_BLOCK, 0
+        while at < words[_END]:
+            count += words[at + _OWNER] != 0
+            at += words[at + _SIZE]
+        return count
+
+    @property
+    def bytes_used(self) -> int:
+        """Memory that records have taken so far; what is free again counts too."""
+        return (self._words[_END] - _FIRST_BLOCK) * WORD
 
     @property
     def refused(self) -> int:
@@ -72,18 +84,21 @@ class Blocks:
 
     def find(self, owner: int, number: int, key: bytes) -> int:
         """The block of the owner's record *key*, whose hash is *number*; 0 if there is none."""
-        words, text = self._words, self._memory.bytes
+        words = self._words
         at = words[_BUCKETS + number % _BUCKET_COUNT]
-        while at:
-            if (
-                words[at + _NUMBER] == number
-                and words[at + _OWNER] == owner
-                and words[at + _KEY_BYTES] == len(key)
-                and text[(at + _KEY) * WORD : (at + _KEY) * WORD + len(key)] == key
-            ):
-                return at
+        while at and not self.holds(at, owner, number, key):
             at = words[at + _NEXT]
-        return 0
+        return at
+
+    def holds(self, at: int, owner: int, number: int, key: bytes) -> bool:
+        """Whether a block, or one that was there once, holds that record."""
+        words, start = self._words, (at + _KEY) * WORD
+        return (
+            words[at + _NUMBER] == number
+            and words[at + _OWNER] == owner
+            and words[at + _KEY_BYTES] == len(key)
+            and self._memory.bytes[start : start + len(key)] == key
+        )
 
     def record(self, at: int) -> bytes:
         """The record in a block that was found."""
@@ -119,7 +134,6 @@ class Blocks:
         start = (at + _KEY) * WORD
         memory.bytes[start : start + len(written)] = written
         memory.put(bucket, at)
-        memory.put(_COUNT, words[_COUNT] + 1)
         return at
 
     def remove(self, at: int) -> None:
@@ -130,16 +144,13 @@ class Blocks:
             link = words[link] + _NEXT
         memory.put(link, words[at + _NEXT])
         free = _FREE + words[at + _SIZE].bit_length()
-        memory.put(at + _NEXT, words[free])
-        memory.put(at + _OWNER, 0)
+        memory.put_bytes(at + _NEXT, _FREED.pack(words[free], 0))
         memory.put(free, at)
-        memory.put(_COUNT, words[_COUNT] - 1)
 
     def make_room(self, now: int) -> None:
-        """Where there was no room last time, clear up for good, whatever becomes of this step."""
-        if self._words[_TIGHT]:
-            self._clear_up(_STEPS_WHEN_TIGHT, now)
-            self._memory.keep()
+        """Clear up for good, whatever becomes of this step, which has changed nothing yet."""
+        self._clear_up(_STEPS_WHEN_TIGHT, now)
+        self._memory.keep()
 
     def _block(self, needed: int) -> int:
         """A free block of at least so many words, its size in it."""
@@ -154,9 +165,9 @@ class Blocks:
         else:
             # Not by way of the journal: the caller's step will be taken back.
             words[_REFUSED] += 1
-            words[_TIGHT] = 1
+            words[TIGHT] = 1
             raise TableFull(f"all {len(words) * WORD >> 20} MB shared by the workers are in use")
-        words[_TIGHT] = 0
+        words[TIGHT] = 0
         return found
 
     def _clear_up(self, steps: int, now: int) -> None:

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from time import monotonic
 from types import TracebackType
 
-from mixer.memory.blocks import DIRECTORY, DIRECTORY_WORDS, Blocks
+from mixer.memory.blocks import DIRECTORY, DIRECTORY_WORDS, TIGHT, Blocks
 from mixer.memory.memory import WORD, Memory
 
 MEMORY_BYTES = 1 << 28
@@ -27,6 +27,9 @@ _MAX_KEY_BYTES = 256
 """A longer key is known by a digest."""
 
 _DIGEST_BYTES = 64
+
+_MAX_KNOWN = 4096
+"""Keys whose hash and place a process remembers."""
 
 _FOREVER = (1 << 62) - 1
 _SLACK = 1.0
@@ -51,7 +54,12 @@ class Records:
 
     def __len__(self) -> int:
         """Records there are, expired ones that nobody met yet included."""
-        return self._blocks.count
+        return len(self._blocks)
+
+    @property
+    def bytes_used(self) -> int:
+        """Memory that records have taken so far; what is free again counts too."""
+        return self._blocks.bytes_used
 
     @property
     def refused(self) -> int:
@@ -112,7 +120,7 @@ class Records:
 class RecordTable:
     """The `Table` of one handler."""
 
-    __slots__ = ("_blocks", "_clock", "_found", "_memory", "_salt", "owner")
+    __slots__ = ("_blocks", "_clock", "_known", "_memory", "_salt", "_words", "owner")
 
     def __init__(
         self, memory: Memory, blocks: Blocks, owner: int, clock: Callable[[], float]
@@ -121,15 +129,17 @@ class RecordTable:
         self._blocks = blocks
         self._clock = clock
         self._salt = blocks.salt
-        self._found: dict[bytes, tuple[bytes, int, int]] = {}
-        """Name, hash, and block or 0, of the keys that were looked for in this step."""
+        self._words = memory.words
+        self._known: dict[bytes, tuple[bytes, int, int]] = {}
+        """Name, hash, and block or 0, of keys that were looked for. The block saves a search, if
+        the record is still there."""
 
         self.owner = owner
 
     def __enter__(self) -> RecordTable:
         self._memory.__enter__()
-        self._found.clear()
-        self._blocks.make_room(_milliseconds(self._clock()))
+        if self._words[TIGHT]:
+            self._blocks.make_room(_milliseconds(self._clock()))
         return self
 
     def __exit__(
@@ -153,29 +163,34 @@ class RecordTable:
             if self._blocks.put(at, record, until):
                 return
             self._blocks.remove(at)
-        self._found.clear()  # the hand may free blocks
         at = self._blocks.add(self.owner, number, name, record, until, _milliseconds(now))
-        self._found[key] = name, number, at
+        self._known[key] = name, number, at
 
     def drop(self, key: bytes, /) -> None:
         """Forget the record of *key*."""
         name, number, at = self._find(key)
         if at:
             self._blocks.remove(at)
-            self._found[key] = name, number, 0
+            self._known[key] = name, number, 0
 
     def _find(self, key: bytes) -> tuple[bytes, int, int]:
-        found = self._found.get(key)
-        if found is None:
+        blocks, owner = self._blocks, self.owner
+        known = self._known.get(key)
+        if known is not None:
+            name, number, at = known
+            if at and blocks.holds(at, owner, number, name):
+                return known
+        else:
             name = key if len(key) <= _MAX_KEY_BYTES else self._digest(key, _DIGEST_BYTES)
             number = int.from_bytes(self._digest(name, WORD), "little", signed=True)
-            found = name, number, self._blocks.find(self.owner, number, name)
-            self._found[key] = found
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+        found = self._known[key] = name, number, blocks.find(owner, number, name)
         return found
 
     def _digest(self, key: bytes, size: int) -> bytes:
         """A digest with a secret, so that nobody who chooses keys can make them collide."""
-        return blake2b(key, digest_size=size, key=self._salt).digest()
+        return blake2b(key, digest_size=size, salt=self._salt).digest()
 
 
 def _entry_of(owner: int) -> int:

@@ -191,7 +191,7 @@ class _Front:
     def _own(self) -> str:
         """The metrics of the front itself."""
         self._metrics.workers(len(self._crew.ready), sum(self._crew.replaced))
-        self._metrics.shared_memory(len(self._records), self._records.refused)
+        self._metrics.shared_memory(self._records.bytes_used, self._records.refused)
         return generate_latest(self._metrics.registry).decode()
 
     async def _configuration(self) -> Page:

@@ -131,7 +131,7 @@ TABLE: tuple[Metric, ...] = (
     ),
     _gauge("mixer_workers", "Processes that serve calls."),
     _counter("mixer_workers_replaced_total", "Workers that ended and were replaced."),
-    _gauge("mixer_shared_records", "Records that handlers share between workers."),
+    _gauge("mixer_shared_memory_bytes", "Memory that records of all workers have taken so far."),
     _counter(
         "mixer_shared_records_refused_total",
         "Records there was no room for: calls that one worker counted alone.",
@@ -312,9 +312,9 @@ class Metrics:
         self._by_name["mixer_workers"].labels().set(serving)
         self._by_name["mixer_workers_replaced_total"].labels().set(replaced)
 
-    def shared_memory(self, records: int, refused: int) -> None:
-        """Tell how many records workers share, and how many found no room so far."""
-        self._by_name["mixer_shared_records"].labels().set(records)
+    def shared_memory(self, used: int, refused: int) -> None:
+        """Tell how many bytes workers share, and how many records found no room so far."""
+        self._by_name["mixer_shared_memory_bytes"].labels().set(used)
         self._by_name["mixer_shared_records_refused_total"].labels().set(refused)
 
     def snapshot(self, figures: SnapshotFigures) -> None:
