@@ -8,9 +8,8 @@ nobody needs here.
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import accumulate
@@ -136,31 +135,6 @@ class Cells:
     def collect(self) -> Iterator[Exposed]:
         """What a scrape shows of this process."""
         return exposed([family.metric for family in self.families.values()], self.states())
-
-
-def dumped(states: States) -> bytes:
-    """*states* as bytes, for another process to read."""
-    return json.dumps(
-        {name: [[labels, held] for labels, held in cells.items()] for name, cells in states.items()}
-    ).encode()
-
-
-def merged(table: Sequence[Metric], dumps: Iterable[bytes]) -> States:
-    """
-    What several processes hold as one: counters and histograms are added.
-
-    Of gauges the largest is taken, as they tell of a configuration that all of them share.
-    """
-    found: dict[str, dict[Labels, list[float]]] = {metric.name: {} for metric in table}
-    gauges = {metric.name for metric in table if metric.kind is Kind.GAUGE}
-    for dump in dumps:
-        for name, cells in json.loads(dump).items():
-            for labels, state in cells:
-                known = found[name].setdefault(tuple(labels), state)
-                if known is not state:
-                    join = max if name in gauges else float.__add__
-                    known[:] = map(join, map(float, known), map(float, state))
-    return found
 
 
 def exposed(table: Sequence[Metric], states: States) -> Iterator[Exposed]:
