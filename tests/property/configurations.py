@@ -9,7 +9,16 @@ from typing import Any, TypeAlias
 from hypothesis import strategies as st
 
 from mixer.lang import Lang
-from tests.property.expressions import VOCABULARY, anything, numbers, texts, truths
+from tests.property.expressions import (
+    VOCABULARY,
+    anything,
+    measures,
+    numbers,
+    plain_truths,
+    plain_values,
+    texts,
+    truths,
+)
 
 Draw: TypeAlias = Callable[[st.SearchStrategy[Any]], Any]
 
@@ -50,8 +59,18 @@ LIMITS = {
 @st.composite
 def configurations(draw: Draw) -> str:
     """One or more rules, and what they need; ``LOG`` stands for the path of the log."""
-    made = _Configuration(draw)
+    focus = draw(st.sampled_from(["check", "check", "report", "both"]))
+    made = _Configuration(draw, focus, draw(st.sampled_from([False] * 7 + [True])))
     for _ in range(draw(st.integers(1, 6))):
+        made.rule()
+    return made.text()
+
+
+@st.composite
+def telemetry(draw: Draw) -> str:
+    """Rules whose Reports are folded, and mostly without a fault."""
+    made = _Configuration(draw, "telemetry", generates=False)
+    for _ in range(draw(st.integers(1, 4))):
         made.rule()
     return made.text()
 
@@ -59,14 +78,16 @@ def configurations(draw: Draw) -> str:
 class _Configuration:
     """A configuration while it is drawn."""
 
-    def __init__(self, draw: Draw) -> None:
+    def __init__(self, draw: Draw, focus: str, generates: bool) -> None:
         self._draw = draw
         self._documents: list[dict[str, Any]] = []
         self._used: dict[str, dict[str, Any]] = {}
         self._metrics: set[str] = set()
         self._count = 0
-        self._focus = draw(st.sampled_from(["check", "report", "report", "both"]))
-        self._generates = draw(st.sampled_from([False] * 7 + [True]))
+        self._focus = focus
+        self._generates = generates
+        self._simple = focus == "telemetry"
+        """Whether Reports are to be folded."""
 
     def text(self) -> str:
         """The whole as YAML; each document is JSON."""
@@ -98,14 +119,16 @@ class _Configuration:
             for _ in range(draw(st.integers(1, 3)))
         ]}  # fmt: skip
         if draw(st.booleans()):
-            spec["match"] = draw(truths(lang, 2))
-        if draw(st.integers(0, 9)) == 9:
+            spec["match"] = draw(plain_truths if self._simple else truths(lang, 2))
+        if not self._simple and draw(st.integers(0, 9)) == 9:
             spec["sampling"] = draw(_SAMPLINGS)
-        if self._focus != "report" and draw(st.integers(0, 2)) == 0:
+        if self._focus in ("check", "both") and draw(st.integers(0, 2)) == 0:
             for where in ("requestHeaderOperations", "responseHeaderOperations"):
                 spec[where] = draw(st.lists(_header(lang), max_size=2))
         if version is OURS:
             spec |= draw(_OUR_WORDS)
+            if self._simple:
+                spec["mode"] = "enforce"
         self._count += 1
         document = self._document(version, "rule", f"r{self._count}", spec, namespace)
         document["metadata"]["annotations"] = annotations
@@ -118,6 +141,7 @@ class _Configuration:
         kinds = {
             "check": [*CHECKERS, "limits"],
             "report": [*REPORTERS],
+            "telemetry": ["p0", "p0", "p1", "sums", "log", "notes"],
             "both": [*CHECKERS, "limits", *REPORTERS],
         }[self._focus]
         name = draw(st.sampled_from(kinds + ["names"] * self._generates))
@@ -168,7 +192,11 @@ class _Configuration:
             case name if name in CHECKERS:
                 return "listentry", {"value": draw(texts(lang, 1))}, {}
         entry: dict[str, Any] = {
-            "variables": draw(st.dictionaries(st.sampled_from("abcd"), anything(lang))),
+            "variables": draw(
+                st.dictionaries(
+                    st.sampled_from("abcd"), plain_values if self._simple else anything(lang)
+                )
+            ),
             "severity": draw(st.sampled_from(['"info"', "source.user", '"error"'])),
         }
         if draw(st.booleans()):
@@ -183,8 +211,10 @@ class _Configuration:
             self._metrics.add(name)
             lang = draw(st.sampled_from([Lang.CEL, Lang.CEXL]))
             version = OURS if lang is Lang.CEL else ISTIO
-            dimensions = {key: draw(anything(lang)) for key in DIMENSIONS}
-            params = {"value": draw(numbers(lang)), "dimensions": dimensions}
+            some = plain_values if self._simple else anything(lang)
+            values = measures(lang) if self._simple else numbers(lang)
+            dimensions = {key: draw(some) for key in DIMENSIONS}
+            params = {"value": draw(values), "dimensions": dimensions}
             spec = {_template(version): "metric", "params": params}
             self._documents.append(self._document(version, "instance", name, spec))
         return name

@@ -127,3 +127,29 @@ def anything(lang: Lang) -> SearchStrategy[str]:
         texts(lang, 1), truths(lang, 0), numbers(lang),
         st.sampled_from(["request.time", "source.ip", "source.labels", "request.headers"]),
     )  # fmt: skip
+
+
+def measures(lang: Lang) -> SearchStrategy[str]:
+    """Expressions that are measured without a look at the rest."""
+    default = f"response.duration | {_DURATION[lang]}"
+    return st.sampled_from(
+        ["request.size | 0", "own.double | 0.5", default, "1", "request.size", "own.double"]
+    )
+
+
+plain_values = st.sampled_from(
+    [
+        'source.user | "none"', 'own.text | "none"', 'request.headers["a"] | "none"',
+        'source.labels["a"] | "none"', "connection.mtls | false", "response.code | 200",
+        "own.double | 0.5", 'source.namespace | ""', '"x"',
+    ]
+)  # fmt: skip
+"""Expressions of either language that seldom fail."""
+
+plain_truths = st.sampled_from(
+    [
+        "connection.mtls | true", '(own.text | "x") == "x"', "(response.code | 200) == 200",
+        '(source.user | "") != "a"', '(request.headers["a"] | "x") != "b"',
+    ]
+)  # fmt: skip
+"""The same as conditions."""

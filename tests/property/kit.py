@@ -137,19 +137,23 @@ class Numbers(list[float]):
 
 
 class Sums(Adapter[Nothing], Reports[Metric], name="sums"):
-    """Adds up numbers by name and dimensions; wants some instances whole."""
+    """Keeps numbers by name and dimensions, all it can; wants some instances whole."""
 
     async def open(self) -> None:
         self.sums: dict[tuple[str, str], Numbers] = {}
 
     def report(self, batch: Sequence[Metric], /) -> None:
+        failures = []
         for instance in batch:
             value = instance.value
             if not isinstance(value, int | float):
-                raise ValueError(f"{value!r} is no number")
+                failures.append(f"{value!r} is no number")
+                continue
             if instance.dimensions.get("a") == "x":
                 KEPT.append(f"{self.env.name} {instance}")
             self._sum(instance).take([value])
+        if failures:
+            raise ValueError(", ".join(failures))
 
     def tally(self, instance: Metric, /) -> Callable[[Sequence[float]], None] | None:
         return None if instance.dimensions.get("a") == "x" else self._sum(instance).take

@@ -133,10 +133,14 @@ class Table:
         return -len(self.words)
 
 
-own_words: st.SearchStrategy[list[str]] = st.just([]) | st.lists(
-    st.sampled_from([*WORDS, *VOCABULARY, "inbound"]), max_size=6
-)  # fmt: skip
-word_counts = st.sampled_from([0, 50, 150, *[len(GLOBAL_WORDS)] * 4])
+own_words: st.SearchStrategy[list[str]] = st.sampled_from(range(4)).flatmap(
+    lambda roll: (
+        st.just([])
+        if roll < 3
+        else st.lists(st.sampled_from([*WORDS, *VOCABULARY, "inbound"]), max_size=6)
+    )
+)
+word_counts = st.sampled_from([*[len(GLOBAL_WORDS)] * 8, 0, 50, 150])
 
 
 def sent(bag: Bag, odd: list[Odd], table: Table) -> pb.CompressedAttributes:
@@ -164,13 +168,14 @@ def _set(made: pb.CompressedAttributes, one: Odd, table: Table) -> None:
 
 
 @st.composite
-def checks(draw: Draw) -> bytes:
-    """CheckRequests."""
+def checks(draw: Draw, common: Bag | None = None) -> bytes:
+    """CheckRequests; with a *common* bag of it, but for a few attributes."""
     known = draw(word_counts)
     request = pb.CheckRequest(global_word_count=known)
     request.deduplication_id = draw(st.sampled_from(["", "", "d1"]))
     table = Table(draw(own_words), known)
-    request.attributes.CopyFrom(sent(draw(bags()), draw(oddities), table))
+    bag = draw(bags()) if common is None else draw(like(common))
+    request.attributes.CopyFrom(sent(bag, draw(oddities), table))
     request.attributes.words.extend(table.words)
     for name in draw(st.sets(st.sampled_from(["calls", "CALLS", "books", "unknown"]), max_size=2)):
         request.quotas[name].amount = draw(st.sampled_from([1, 3, 0, -1, 2**63 - 1, -(2**63)]))
@@ -179,26 +184,37 @@ def checks(draw: Draw) -> bytes:
 
 
 @st.composite
-def reports(draw: Draw) -> bytes:
-    """ReportRequests: many bags that have much in common, some that do not."""
+def like(draw: Draw, common: Bag) -> Bag:
+    """The *common* bag with a few changes."""
+    changes = {
+        name: draw(st.none() | _value(name))
+        for name in draw(st.sets(st.sampled_from(sorted(VOCABULARY)), max_size=2))
+    }
+    return {name: value for name, value in (common | changes).items() if value is not None}
+
+
+@st.composite
+def reports(draw: Draw, most: int = 8) -> bytes:
+    """ReportRequests: up to so many bags that have much in common, some that do not."""
     known = draw(word_counts)
     independent = draw(st.booleans())
     request = pb.ReportRequest(global_word_count=known)
     if independent:
         request.repeated_attributes_semantics = pb.ReportRequest.INDEPENDENT_ENCODING
     shared = Table(draw(own_words), known)
-    common = draw(st.lists(bags(), min_size=1, max_size=2))
-    varying = draw(st.sets(st.sampled_from(MEASURED)))
+    common = draw(bags())
+    varying = draw(st.sets(st.sampled_from(MEASURED), max_size=2))
     measured = st.fixed_dictionaries({}, optional={name: _value(name) for name in varying})
-    strange = draw(oddities)
-    for _ in range(draw(st.integers(1, 10))):
-        bag = draw(st.sampled_from(common)) if independent or not request.attributes else {}
+    strange = draw(oddities) if draw(st.integers(0, 3)) == 3 else []
+    mixed = draw(st.integers(0, 3)) == 3
+    for _ in range(draw(st.integers(1, most))):
+        bag = common if independent or not request.attributes else {}
         bag = bag | draw(measured)
-        if draw(st.integers(0, 11)) == 11:
-            bag = draw(bags())
-        table = shared if draw(st.integers(0, 11)) < 11 else Table(draw(own_words), known)
-        odd = draw(oddities) if draw(st.integers(0, 9)) == 9 else strange
-        odd = odd if draw(st.integers(0, 3)) == 3 else []
+        if draw(st.integers(0, 9)) == 9:
+            bag = draw(like(bag))
+        own = mixed and draw(st.integers(0, 3)) == 3
+        table = Table(draw(own_words), known) if own else shared
+        odd = strange if draw(st.integers(0, 3)) == 3 else []
         message = sent(bag, odd, table)
         if table is not shared:
             message.words.extend(table.words)
@@ -207,9 +223,10 @@ def reports(draw: Draw) -> bytes:
     return request.SerializeToString()
 
 
-calls = st.lists(
-    st.tuples(st.just("check"), checks()) | st.tuples(st.just("report"), reports()),
-    min_size=1,
-    max_size=4,
-)
-"""Names of methods of the service and what they are called with."""
+@st.composite
+def calls(draw: Draw) -> list[tuple[str, bytes]]:
+    """Names of methods of the service and what they are called with."""
+    common = draw(bags())
+    made = st.tuples(st.just("check"), checks(common)) | st.tuples(st.just("report"), reports(6))
+    found: list[tuple[str, bytes]] = draw(st.lists(made, min_size=1, max_size=4))
+    return found

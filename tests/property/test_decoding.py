@@ -126,17 +126,18 @@ def test_a_check_reads_what_was_sent(raw: bytes) -> None:
     assert read(decode.check_request(raw).source) == read(expected)
 
 
-def repeated(**maps: dict[int, int]) -> bytes:
-    """A report that says the same twice, the second time the last of it alone."""
-    last = dict([list(maps.items())[-1]])
-    both = [pb.CompressedAttributes(**kept) for kept in (maps, last)]  # type: ignore[arg-type]
-    return pb.ReportRequest(attributes=both).SerializeToString()
+CODE = GLOBAL_INDEX["response.code"]
 
 
-@example(repeated(int64s={-9: 1}))
-@example(
-    repeated(strings={GLOBAL_INDEX["response.code"]: 0}, int64s={GLOBAL_INDEX["response.code"]: 1})
-)
+def delta(*messages: dict[str, dict[int, int]]) -> bytes:
+    """A report of delta messages, each given by its type maps."""
+    made = [pb.CompressedAttributes(**maps) for maps in messages]  # type: ignore[arg-type]
+    return pb.ReportRequest(attributes=made).SerializeToString()
+
+
+@example(delta({"int64s": {-9: 1}}, {"int64s": {-9: 1}}))
+@example(delta({"int64s": {CODE: 1}}, {"int64s": {-9: 1}}))
+@example(delta({"strings": {CODE: 0}, "int64s": {CODE: 1}}, {"int64s": {CODE: 2}}))
 @settings(max_examples=200, deadline=None)
 @given(reports())
 def test_a_report_reads_what_was_sent(raw: bytes) -> None:

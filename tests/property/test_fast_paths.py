@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 
 from attributes.dictionary import GLOBAL_WORDS
 from mixer._pb import mixer_pb2 as pb
-from tests.property.configurations import configurations
+from tests.property.configurations import configurations, telemetry
 from tests.property.mixers import run
-from tests.property.requests import Table, calls, sent
+from tests.property.requests import Table, calls, reports, sent
 
 
 async def compare(text: str, made: list[tuple[str, bytes]]) -> None:
@@ -191,8 +191,12 @@ async def test_fast_and_plain_agree_where_they_once_did_not(
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-@given(configurations(), calls)
-def test_fused_rules_and_folded_reports_do_what_plain_ones_do(
-    text: str, made: list[tuple[str, bytes]]
-) -> None:
+@given(telemetry(), reports(most=14))
+def test_folded_reports_do_what_plain_ones_do(text: str, raw: bytes) -> None:
+    asyncio.run(compare(text, [("report", raw)]))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(configurations(), calls())
+def test_fused_rules_do_what_plain_ones_do(text: str, made: list[tuple[str, bytes]]) -> None:
     asyncio.run(compare(text, made))
