@@ -190,17 +190,13 @@ async def test_fast_and_plain_agree_where_they_once_did_not(
     await compare(HEAD + text, made)
 
 
-@settings(
-    derandomize=True, max_examples=150, deadline=None, suppress_health_check=list(HealthCheck)
-)
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(telemetry(), reports(most=14))
 def test_folded_reports_do_what_plain_ones_do(text: str, raw: bytes) -> None:
     asyncio.run(compare(text, [("report", raw)]))
 
 
-@settings(
-    derandomize=True, max_examples=150, deadline=None, suppress_health_check=list(HealthCheck)
-)
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(configurations(), calls())
 def test_fused_rules_do_what_plain_ones_do(text: str, made: list[tuple[str, bytes]]) -> None:
     asyncio.run(compare(text, made))
