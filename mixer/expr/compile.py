@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import linecache
-import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
-from itertools import count
 from typing import Any
 
 from attributes import Bag, ValueType, Vocabulary
@@ -27,7 +24,6 @@ _FRONT_ENDS: dict[Lang, tuple[Callable[[str], Node], Dialect]] = {
     Lang.STRICT: (cel.parse, dialect.STRICT),
     Lang.COMPAT: (cexl.parse, dialect.COMPAT),
 }
-_serial = count(1)
 
 
 @lru_cache(maxsize=8192)
@@ -51,14 +47,10 @@ class Program:
 
     @cached_property
     def _function(self) -> tuple[Callable[..., Any], str]:
-        name = f"<expression {next(_serial)}: {self.text[:60]!r}>"
         try:
-            run, source = generate.function(self.tree, name)
+            return generate.function(self.tree, self.text)
         except generate.TooDeepError:
             return partial(evaluate, self.tree), ""
-        linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-        weakref.finalize(run, linecache.cache.pop, name, None)
-        return run, source
 
     @property
     def run(self) -> Callable[..., Any]:

@@ -16,6 +16,7 @@ from typing import Any
 from attributes import Reads
 from mixer.expr.generate_reads import ReadWriter
 from mixer.expr.reads import OUT_OF_STEPS, Failure
+from mixer.expr.source import compiled
 from mixer.expr.standard import as_key
 from mixer.expr.tree import (
     Apply,
@@ -269,11 +270,12 @@ def _local(variable: Variable) -> str:
     return "v_" + variable.name.replace("@", "")
 
 
-def function(tree: Tree, name: str) -> tuple[Run, str]:
+def function(tree: Tree, text: str) -> tuple[Run, str]:
     """
     Compile *tree* to a function of a bag and of bindings; return it and its source.
 
-    *name* stands in tracebacks. Raises TooDeepError where Python can't.
+    *text*, what the tree was written as, stands in tracebacks. Raises TooDeepError where Python
+    can't.
     """
     generator = Generator()
     result = generator.value(tree)
@@ -286,9 +288,8 @@ def function(tree: Tree, name: str) -> tuple[Run, str]:
     if generator.counts:
         head.append(f"    steps = {MAX_STEPS}")
     source = "\n".join([*head, *lines, ""])
-    exec(compile(source, name, "exec"), generator.names)
-    compiled: Run = generator.names["expression"]
-    return compiled, source
+    about = repr(text[:60])
+    return compiled(source, "expression", generator.names, "expression", about), source
 
 
 def _noting(lines: list[str]) -> Iterator[str]:

@@ -10,17 +10,15 @@ Law: same calls, same instances, same references, same faults as the plain way, 
 
 from __future__ import annotations
 
-import linecache
-import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from itertools import count
 
 from attributes import Bag, Reads
 from mixer.config.model import Mode
 from mixer.expr.generate import Generator, TooDeepError
 from mixer.expr.reads import Failure
+from mixer.expr.source import compiled
 from mixer.expr.tree import Constant, Tree
 from mixer.expr.values import MAX_STEPS
 from mixer.instances.compile import Entries, Leaf, Part, Struct, unbuilt
@@ -32,8 +30,6 @@ ROUTES_PER_FUNCTION = 50
 
 MAX_CHAIN = 10
 """Instances that lie within one another in the code; Python limits that."""
-
-_serial = count(1)
 
 
 def gatherer(routes: tuple[Route, ...], notes: bool = True) -> Gather:
@@ -56,7 +52,7 @@ def gatherer(routes: tuple[Route, ...], notes: bool = True) -> Gather:
 def builder(route: Route, calls: Sequence[Call]) -> Gather:
     """A function that adds only these *calls* of *route*, which matches and reports."""
     writer = _Writer(notes=False)
-    writer.calls(route, calls)
+    writer.calls_or_plain(route, calls)
     return _compiled(writer, route.name)
 
 
@@ -81,12 +77,7 @@ def _compiled(writer: _Writer, first: str) -> Gather:
     tail = ["    bag.note((READS, seen))"] if writer.notes else []
     source = "\n".join([*head, *writer.lines, *tail, ""])
     writer.names["READS"] = Reads(writer.reads)
-    name = f"<rules {next(_serial)}: {first}...>"
-    exec(compile(source, name, "exec"), writer.names)
-    function: Gather = writer.names["gather"]
-    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-    weakref.finalize(function, linecache.cache.pop, name, None)
-    return function
+    return compiled(source, "gather", writer.names, "rules", f"{first}...")
 
 
 class _Writer(Generator):
@@ -105,6 +96,16 @@ class _Writer(Generator):
             "unmatched": unmatched,
             "unbuilt": unbuilt,
         }
+
+    def calls_or_plain(self, route: Route, calls: Sequence[Call]) -> None:
+        """Write what adds *calls* of a route that matches, the plain way if they are too deep."""
+        try:
+            with self._undone_if_too_deep():
+                self.calls(route, calls)
+        except TooDeepError:
+            own = self.constant(route)
+            for call in calls:
+                self._line(f"build({own}, {self.constant(call)}, bag, found)")
 
     def calls(self, route: Route, calls: Sequence[Call]) -> None:
         """Write what adds *calls* of a route that matches."""

@@ -12,8 +12,8 @@ from mixer.errors import EvaluationError
 from mixer.rules.routes import Call, Found, Gather, Route, matches
 
 
-def gatherer(routes: tuple[Route, ...], notes: bool = True) -> Gather:
-    """A function that finds what *routes* have to do for a call; it always notes what it reads."""
+def gatherer(routes: tuple[Route, ...]) -> Gather:
+    """A function that finds what *routes* have to do for a call."""
 
     def gather(bag: Bag, quota: str | None, found: Found) -> None:
         for route in routes:

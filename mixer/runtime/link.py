@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
@@ -13,16 +13,13 @@ from mixer.adapter.results import Grant, Verdict
 from mixer.adapter.template import Output, Variety
 from mixer.config.model import Action, Key, OnError
 from mixer.instances.compile import Builder
-from mixer.rules import fuse
+from mixer.rules import fuse, plain
 from mixer.rules.compile import Compiled, CompiledRule
 from mixer.rules.folding import Folding, folding
-from mixer.rules.routes import Call, Gather, Route, Routes, Scope, Tally
+from mixer.rules.routes import Call, Route, Routes, Scope, Tally
 from mixer.runtime.handlers import OpenHandler
 from mixer.runtime.observe import RoutesObserver, RuleObserver
 from mixer.telemetry.metrics import Metrics
-
-Gatherer: TypeAlias = Callable[[tuple[Route, ...], bool], Gather]
-"""Makes routes into the function that finds what they have to do, and notes what it reads."""
 
 EXPECTS: dict[str, type] = {
     "check": Verdict,
@@ -56,9 +53,9 @@ def link(
     deny_unknown_quota: bool,
     metrics: Metrics,
     log: FilteringBoundLogger,
-    gatherer: Gatherer = fuse.gatherer,
+    fused: bool = True,
 ) -> Linked:
-    """Make the routes of *compiled* over *handlers*."""
+    """Make the routes of *compiled* over *handlers*, *fused* to functions or the plain way."""
     linker = _Linker(handlers, metrics, log)
     ordered: dict[Variety, list[tuple[str, Route]]] = {variety: [] for variety in Variety}
     for rule in compiled.rules:
@@ -67,7 +64,7 @@ def link(
     namespaces = {rule.rule.key.namespace for rule in compiled.rules} | {default_namespace}
     table = {
         variety: {
-            namespace: _scope(variety, found, namespace, default_namespace, gatherer)
+            namespace: _scope(variety, found, namespace, default_namespace, fused)
             for namespace in namespaces
         }
         for variety, found in ordered.items()
@@ -81,15 +78,9 @@ def link(
     }
     observer = RoutesObserver(metrics.routes(), log)
     generates = bool(ordered[Variety.ATTRIBUTE_GENERATOR])
-    routes = Routes(
-        default_namespace,
-        observer,
-        table,
-        quotas,
-        deny_unknown_quota,
-        generates,
-    )
-    folded = None if generates else folding(route for _, route in ordered[Variety.REPORT])
+    routes = Routes(default_namespace, observer, table, quotas, deny_unknown_quota, generates)
+    folds = fused and not generates
+    folded = folding(route for _, route in ordered[Variety.REPORT]) if folds else None
     return Linked(routes, linker.unsatisfied, folded, destinations)
 
 
@@ -98,13 +89,15 @@ def _scope(
     found: list[tuple[str, Route]],
     namespace: str,
     default: str,
-    gatherer: Gatherer,
+    fused: bool,
 ) -> Scope:
     """The default namespace's routes, then the namespace's own, each in the model's order."""
     first = [entry for entry in found if entry[0] == default]
     own = [entry for entry in found if entry[0] == namespace] if namespace != default else []
     routes = tuple(route for _, route in first + own)
-    return Scope(routes, gatherer(routes, variety is not Variety.REPORT))
+    if not fused:
+        return Scope(routes, plain.gatherer(routes))
+    return Scope(routes, fuse.gatherer(routes, notes=variety is not Variety.REPORT))
 
 
 class _Linker:

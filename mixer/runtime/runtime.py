@@ -20,7 +20,6 @@ from mixer.config import load, watch
 from mixer.config.files import roots
 from mixer.config.load import Documents
 from mixer.errors import Problem, Severity, StartError
-from mixer.rules import fuse, plain
 from mixer.runtime.commons import Commons
 from mixer.runtime.handlers import Handlers, OpenHandler, Turnover
 from mixer.runtime.link import Linked, link
@@ -149,11 +148,10 @@ class Runtime:
             self._options.deny_unknown_quota,
             self._metrics,
             self._log,
-            fuse.gatherer if self._options.fused else plain.gatherer,
+            self._options.fused,
         )
         number = old.id + 1 if old else 1
-        folds = linked.folding if self._options.fused else None
-        folder = None if folds is None else Folder(folds)
+        folder = None if linked.folding is None else Folder(linked.folding)
         self.snapshot = Snapshot(number, planned, linked.routes, folder, turnover.handlers)
         self._swapped = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._tell(planned, number)

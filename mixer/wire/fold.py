@@ -12,6 +12,7 @@ from typing import Any
 
 from attributes import Source, ValueType
 from attributes.values import NANOS
+from mixer.expr.source import compiled
 from mixer.rules.folding import HUGE, Folding, Folds, Measure, Number
 from mixer.wire.decode import Message, State, Words, duration, timestamp
 
@@ -104,9 +105,7 @@ class Folder:
             lines += [f"        {line}" for line in self._decoding(places, known)]
         lines += ["    return read, decode_rest, decode_all", ""]
         names: dict[str, Any] = {"timestamp": timestamp, "duration": duration}
-        exec(compile("\n".join(lines), "<fold>", "exec"), names)
-        made: Callable[..., Any] = names["make"]
-        return made
+        return compiled("\n".join(lines), "make", names, "fold")
 
     def _decoding(self, places: Sequence[int], known: tuple[bool, ...]) -> Iterator[str]:
         """Write the decoding of what `read` has found to be where it should be."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from mixer.adapter import Adapter, Checks, Config, ListEntry, Verdict
 
 from .conftest import Start
@@ -77,3 +79,24 @@ async def test_more_rules_than_one_function_holds_are_all_asked(start: Start) ->
         answer = await mixer.check({"source.name": f"n{at}"})
         assert answer.precondition.message.count(f":n{at}") == 1
         assert answer.precondition.code == 7
+
+
+async def test_a_log_line_too_deep_for_python_is_reported_all_the_same(
+    start: Start, tmp_path: Path
+) -> None:
+    lines = tmp_path / "lines"
+    deep = 'source.name == "n" || (source.user == "x" && ' * 25 + "1 / 0 > 1" + ")" * 25
+    mixer = await start(
+        f"""
+apiVersion: meshmixer.io/v1
+kind: rule
+metadata: {{name: deep, namespace: istio-system}}
+spec:
+  actions:
+  - handler: {{adapter: stdio, params: {{logStream: FILE, outputPath: {lines}}}}}
+    instances:
+    - {{template: logentry, params: {{variables: {{deep: '{deep}'}}}}}}
+""",
+    )
+    await mixer.report({"source.name": "n"})
+    assert '"deep":true' in lines.read_text()
