@@ -28,7 +28,7 @@ from mixer.server.showcase import Showcase
 from mixer.server.signals import catch_signals
 from mixer.telemetry.logs import LogOptions, Logs
 from mixer.telemetry.metrics import Metrics
-from mixer.transport.listener import UNIX, listening
+from mixer.transport.listener import UNIX, bound, listening
 
 ACCEPTED_AT_ONCE = 64
 PAUSE_SECONDS = 0.02
@@ -105,7 +105,7 @@ class _Front:
             ]
             self._log.info(
                 "mixer is serving",
-                address=self._address(),
+                address=bound(settings.address, self._listener),
                 monitoring=monitoring.address,
                 version=self._version,
                 config=list(settings.sources),
@@ -159,13 +159,6 @@ class _Front:
             self._waiting.close()
         if self._settings.address.startswith(UNIX):
             Path(self._settings.address.removeprefix(UNIX)).unlink(missing_ok=True)
-
-    def _address(self) -> str:
-        address = self._settings.address
-        if address.startswith(UNIX) or self._listener is None:
-            return address
-        host = address.removeprefix("tcp://").rpartition(":")[0] or "0.0.0.0"
-        return f"{host}:{self._listener.getsockname()[1]}"
 
     def _alive(self) -> bool:
         return not self._stop.is_set()

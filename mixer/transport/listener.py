@@ -69,6 +69,14 @@ def listening(address: str) -> socket.socket:
     return found
 
 
+def bound(address: str, listener: socket.socket) -> str:
+    """What an *address* became for the socket that listens on it: port 0 is a real one."""
+    if address.startswith(UNIX):
+        return address
+    host = address.removeprefix("tcp://").rpartition(":")[0] or "0.0.0.0"
+    return f"{host}:{listener.getsockname()[1]}"
+
+
 def server_context(tls: Tls) -> ssl.SSLContext:
     """TLS for HTTP/2. Raises StartError where the files of *tls* can't be read or don't fit."""
     read(tls)

@@ -6,8 +6,10 @@ Facts are those of gRPC's own description of its protocol over HTTP/2.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import zlib
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
@@ -81,8 +83,7 @@ def only_message(body: bytes, encoding: bytes, limit: int) -> bytes:
     """The one message of a request's whole *body*. Raises RpcError."""
     if len(body) < PREFIX_BYTES:
         raise RpcError(Code.INTERNAL, "the request has no message")
-    length = message_length(body, limit)
-    if length != len(body) - PREFIX_BYTES:
+    if message_length(body, limit) != len(body) - PREFIX_BYTES:
         raise RpcError(Code.INTERNAL, "the request is not one whole message")
     return opened(body, encoding, limit)
 
@@ -135,3 +136,49 @@ def status(error: RpcError, alone: bool) -> Block:
     if error.code is Code.UNIMPLEMENTED:
         trailers.append((b"grpc-accept-encoding", _ENCODINGS))
     return Block(encode((*_ANSWER, *trailers) if alone else tuple(trailers)))
+
+
+class Messages:
+    """The messages of a streamed request, as they come; held back while nobody takes them."""
+
+    def __init__(self, encoding: bytes, limit: int, used: Callable[[int], None]) -> None:
+        """*used* is told how many bytes of it were dealt with."""
+        self._encoding = encoding
+        self._limit = limit
+        self._used = used
+        self._data = bytearray()
+        self._ended = self._stopped = False
+        self._more = asyncio.Event()
+
+    def add(self, data: bytes) -> None:
+        """Take in what came."""
+        if not self._stopped:
+            self._data += data
+        self._more.set()
+
+    def end(self) -> None:
+        """Take in that no more comes."""
+        self._ended = True
+        self._more.set()
+
+    def stop(self) -> None:
+        """End the request here, after the messages that have come whole."""
+        self._stopped = True
+        self.end()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            if len(self._data) >= PREFIX_BYTES:
+                whole = PREFIX_BYTES + message_length(self._data, self._limit)
+                if len(self._data) >= whole:
+                    first = bytes(self._data[:whole])
+                    del self._data[:whole]
+                    self._used(whole)
+                    yield opened(first, self._encoding, self._limit)
+                    continue
+            if self._ended:
+                if self._data and not self._stopped:
+                    raise RpcError(Code.INTERNAL, "the request ends within a message")
+                return
+            self._more.clear()
+            await self._more.wait()

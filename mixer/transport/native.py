@@ -16,7 +16,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from structlog.typing import FilteringBoundLogger
 
 from mixer.transport.calls import Handler, Limits, StreamHandler
-from mixer.transport.listener import UNIX, Tls, listening, server_context
+from mixer.transport.listener import UNIX, Tls, bound, listening, server_context
 from mixer.transport.peer import Peer, Service
 from mixer.transport.standard import HEALTH, REFLECTION, Health, Reflection, service_of
 
@@ -74,9 +74,7 @@ class NativeServer:
         self._socket = listening(address)
         if address.startswith(UNIX):
             self._file = Path(address.removeprefix(UNIX))
-            return address
-        host = address.removeprefix("tcp://").rpartition(":")[0] or "0.0.0.0"
-        return f"{host}:{self._socket.getsockname()[1]}"
+        return bound(address, self._socket)
 
     def secure(self, tls: Tls | None) -> None:
         """Have TLS on all connections. Raises StartError where its files are no good."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import types
 from asyncio import CancelledError
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Hashable, Mapping
+from collections.abc import Callable, Coroutine, Generator, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,11 +42,10 @@ from mixer.transport.messages import (
     OK,
     PREFIX_BYTES,
     Call,
+    Messages,
     NoCall,
     framed,
-    message_length,
     only_message,
-    opened,
     read_call,
     status,
     too_large,
@@ -82,51 +81,6 @@ class Service:
             concurrent_streams=self.limits.max_concurrent_streams,
         )
         return Connection(limits, self.is_streamed)
-
-
-class Messages:
-    """The messages of a streamed request, as they come; held back while nobody takes them."""
-
-    def __init__(self, limit: int, used: Callable[[int], None]) -> None:
-        self._limit = limit
-        self._used = used
-        self._data = bytearray()
-        self._ended = self._stopped = False
-        self._more = asyncio.Event()
-        self.encoding = b"identity"
-
-    def add(self, data: bytes) -> None:
-        """Take in what came."""
-        if not self._stopped:
-            self._data += data
-        self._more.set()
-
-    def end(self) -> None:
-        """Take in that no more comes."""
-        self._ended = True
-        self._more.set()
-
-    def stop(self) -> None:
-        """End the request here, after the messages that have come whole."""
-        self._stopped = True
-        self.end()
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while True:
-            if len(self._data) >= PREFIX_BYTES:
-                whole = PREFIX_BYTES + message_length(self._data, self._limit)
-                if len(self._data) >= whole:
-                    first = bytes(self._data[:whole])
-                    del self._data[:whole]
-                    self._used(whole)
-                    yield opened(first, self.encoding, self._limit)
-                    continue
-            if self._ended:
-                if self._data and not self._stopped:
-                    raise RpcError(Code.INTERNAL, "the request ends within a message")
-                return
-            self._more.clear()
-            await self._more.wait()
 
 
 class Peer(asyncio.Protocol):
@@ -206,22 +160,15 @@ class Peer(asyncio.Protocol):
             handler = self._methods.get(call.method)
             if handler is None:
                 raise _unknown_method(call)
-            if body[:1] == b"\0" and int.from_bytes(body[1:5], "big") + PREFIX_BYTES == len(body):
-                message = body[PREFIX_BYTES:]
-            else:
-                message = only_message(body, call.encoding, self._service.limits.max_message_bytes)
+            message = only_message(body, call.encoding, self._service.limits.max_message_bytes)
             # Fast path: a call is begun here and now, and most end before they wait for anything;
             # only one that waits becomes a task.
             running = handler(message)
             waits_for = running.send(None)
         except StopIteration as done:
-            answer = done.value
-            whole = b"\0" + len(answer).to_bytes(4, "big") + answer
-            self._connection.respond(stream, HEAD, whole, OK)
-        except NoCall as refused:
-            self._connection.finish(stream, refused.answer)
+            self._connection.respond(stream, HEAD, framed(done.value), OK)
         except (Exception, CancelledError) as error:
-            self._connection.finish(stream, status(self._status(error), alone=True))
+            self._refuse(stream, error)
         else:
             self._wait(stream, call, self._finished(stream, _rest(running, waits_for)))
 
@@ -231,7 +178,7 @@ class Peer(asyncio.Protocol):
         except (Exception, CancelledError) as error:
             if is_cancelled():
                 raise
-            self._connection.finish(stream, status(self._status(error), alone=True))
+            self._refuse(stream, error)
         else:
             self._connection.respond(stream, HEAD, framed(answer), OK)
         self._flush_soon()
@@ -252,15 +199,20 @@ class Peer(asyncio.Protocol):
         task.add_done_callback(ended)
 
     def _expire(self, stream: int) -> None:
-        self._connection.finish(stream, status(_EXPIRED, alone=stream not in self._messages))
+        self._refuse(stream, _EXPIRED, alone=stream not in self._messages)
         self._tasks[stream].cancel()
         self._flush_soon()
 
-    def _status(self, error: Exception | CancelledError) -> RpcError:
-        if isinstance(error, RpcError):
-            return error
-        self._service.log.exception(DEFECT)
-        return _UNKNOWN
+    def _refuse(self, stream: int, error: Exception | CancelledError, alone: bool = True) -> None:
+        """End a call by what *error* says, *alone* or after what was sent before."""
+        if isinstance(error, NoCall):
+            answer = error.answer
+        elif isinstance(error, RpcError):
+            answer = status(error, alone)
+        else:
+            self._service.log.exception(DEFECT)
+            answer = status(_UNKNOWN, alone)
+        self._connection.finish(stream, answer)
 
     def _take(self, event: Event) -> None:
         match event:
@@ -273,8 +225,7 @@ class Peer(asyncio.Protocol):
             case Opened(stream, request):
                 self._open(stream, request)
             case TooLarge(stream):
-                error = too_large(self._service.limits.max_message_bytes)
-                self._connection.finish(stream, status(error, alone=True))
+                self._refuse(stream, too_large(self._service.limits.max_message_bytes))
             case Cancelled(stream):
                 if task := self._tasks.get(stream):
                     task.cancel()
@@ -282,20 +233,16 @@ class Peer(asyncio.Protocol):
     def _open(self, stream: int, request: Request) -> None:
         try:
             call = read_call(request)
-        except NoCall as refused:
-            self._connection.finish(stream, refused.answer)
-            return
-        except RpcError as error:
-            self._connection.finish(stream, status(error, alone=True))
+        except (NoCall, RpcError) as error:
+            self._refuse(stream, error)
             return
 
         def used(count: int) -> None:
             self._connection.used(stream, count)
             self._flush_soon()
 
-        messages = Messages(self._service.limits.max_message_bytes, used)
-        messages.encoding = call.encoding
-        self._messages[stream] = messages
+        limit = self._service.limits.max_message_bytes
+        messages = self._messages[stream] = Messages(call.encoding, limit, used)
         self._connection.begin(stream, HEAD)
         self._wait(stream, call, self._stream(stream, self._service.streams[call.method], messages))
 
@@ -313,7 +260,7 @@ class Peer(asyncio.Protocol):
         except (Exception, CancelledError) as error:
             if is_cancelled():
                 raise
-            self._connection.finish(stream, status(self._status(error), alone=False))
+            self._refuse(stream, error, alone=False)
         else:
             self._connection.finish(stream, OK)
         self._flush_soon()

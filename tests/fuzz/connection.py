@@ -360,14 +360,14 @@ class Story:
 
     def _check(self) -> None:
         self._judge.hears(self._ours.output(), self._ours.closed)
-        ours, outbound = self._ours, self._ours._outbound
+        ours, inbound, outbound = self._ours, self._ours._inbound, self._ours._outbound
         assert len(ours._live) <= LIMITS.concurrent_streams
-        assert ours._inbound.keys() <= ours._live.keys()
+        assert inbound.requests.keys() <= ours._live.keys()
         assert outbound._unsent.keys() <= ours._live.keys()
         assert outbound._turns.keys() <= outbound._unsent.keys()
         assert all(unsent.parts for unsent in outbound._unsent.values())
-        held = sum(getattr(found, "held", 0) for found in ours._inbound.values())
-        assert held == ours._held <= LIMITS.held_bytes
+        held = sum(getattr(found, "held", 0) for found in inbound.requests.values())
+        assert held == inbound._held <= LIMITS.held_bytes
         assert len(ours._decoder.remembered) <= 64
         assert len(ours._buffer) < 9 + _MAX_FRAME
         if outbound._turns:

@@ -11,8 +11,14 @@ from mixer.errors import RpcError
 from mixer.transport.calls import fitting
 from mixer.transport.http2.frames import Block, StreamFault
 from mixer.transport.http2.requests import request
-from mixer.transport.messages import NoCall, framed, only_message, read_call, status
-from mixer.transport.peer import Messages
+from mixer.transport.messages import (
+    Messages,
+    NoCall,
+    framed,
+    only_message,
+    read_call,
+    status,
+)
 
 from .script import Script
 
@@ -88,8 +94,7 @@ def _body(script: Script) -> bytes:
 def _streamed(body: bytes, encoding: bytes, script: Script) -> list[bytes] | None:
     """The messages of the same body as it comes in pieces; None where one is wrong."""
     used: list[int] = []
-    messages = Messages(LIMIT, used.append)
-    messages.encoding = encoding
+    messages = Messages(encoding, LIMIT, used.append)
     while body:
         size = len(body) if script.is_over else 1 + script.number(len(body))
         messages.add(body[:size])

@@ -41,8 +41,7 @@ class Connection:
         self._buffer = b""
         self._has_preface = False
         self._has_settings = False
-        self._inbound: dict[int, Inbound | Request] = {}
-        """The requests that have not ended; as such, those that have brought nothing yet."""
+        self._inbound = Inbound(limits)
         self._outbound = Outbound(self._ended)
         self._live = self._outbound.windows
         """By stream, all requests whose answer has not ended."""
@@ -55,7 +54,6 @@ class Connection:
         self._decoder = Decoder(limits.header_list_bytes)
         self._blocks = Blocks(limits.header_list_bytes)
         self._window = ReceiveWindow(limits.connection_window)
-        self._held = 0
         self._nuisances = 0
         self._draining = False
         self._refusing = False
@@ -98,7 +96,7 @@ class Connection:
             return
         buffer, at, end = self._buffer, 0, len(self._buffer)
         read_head, remembered, live = frames.read_head, self._decoder.remembered, self._live
-        limits, inbound = self._limits, self._inbound
+        limits, inbound = self._limits, self._inbound.requests
         while end - at >= frames.HEAD_BYTES:
             length, flags, stream = read_head(buffer, at)
             kind, length = length & 0xFF, length >> 8
@@ -203,31 +201,15 @@ class Connection:
     def _data(self, flags: int, stream: int, payload: bytes, events: list[Event]) -> None:
         self._check_opened(stream)
         self._use(len(payload))
-        found = self._incoming(stream)
+        found = self._inbound.find(stream)
         if found is None:
             if self._was_reset(stream):
                 return
             raise StreamFault(Reason.STREAM_CLOSED, "data on a closed stream")
-        ends = flags & frames.END_STREAM
-        if not payload and not ends:
+        if not payload and not flags & frames.END_STREAM:
             self._annoy()
-        held = found.held
-        grant = found.take(payload, flags, events)
-        self._held += found.held - held
-        if self._held > max(self._limits.held_bytes, self._limits.body_bytes) and not ends:
-            raise StreamFault(Reason.ENHANCE_YOUR_CALM, "too much of requests that are not whole")
-        if ends:
-            self._complete(stream, found, events)
-        elif grant:
+        if grant := self._inbound.take(stream, found, payload, flags, events):
             self._out.append(frames.window_update(stream, grant))
-
-    def _incoming(self, stream: int) -> Inbound | None:
-        found = self._inbound.get(stream)
-        if isinstance(found, Request):
-            limits = self._limits
-            found = Inbound(stream, found, False, limits.stream_window, limits.body_bytes)
-            self._inbound[stream] = found
-        return found
 
     def _was_reset(self, stream: int) -> bool:
         """Whether to pass over what came on a *stream* that is closed (section 5.4.2)."""
@@ -240,54 +222,41 @@ class Connection:
         if stream == 0 or stream % 2 == 0 or stream > self._last:
             raise ConnectionFault(Reason.PROTOCOL_ERROR, f"stream {stream} is not open")
 
-    def _complete(self, stream: int, inbound: Inbound, events: list[Event]) -> None:
-        inbound.end(events)
-        self._let_go(stream)
-
-    def _let_go(self, stream: int) -> None:
-        """Keep nothing more of a request."""
-        found = self._inbound.pop(stream, None)
-        if isinstance(found, Inbound):
-            self._held -= found.held
-
     def _headers(self, block: HeaderBlock, events: list[Event]) -> None:
         stream, ends, data = block
         if stream > self._last:
             self._left_out |= stream != self._last + 2
             self._last = stream
             request = self._decoder.read(data)
-            if self._is_streamed(request):
+            is_streamed = self._is_streamed(request)
+            if is_streamed:
                 self._decoder.remembered.pop(data, None)  # so that it comes here each time
-            self._open(stream, request, ends, events)
-            return
-        headers = self._decoder.decode(data)
-        found = self._incoming(stream)
-        if found is None:
-            if self._was_reset(stream):
+            self._open(stream, request, is_streamed, events)
+            found = self._inbound.find(stream)
+        else:
+            headers = self._decoder.decode(data)
+            found = self._inbound.find(stream)
+            if found is None and self._was_reset(stream):
                 return
-            # A stream that was passed over counts as closed, but was never opened (section 5.1.1).
-            reason = Reason.PROTOCOL_ERROR if self._left_out else Reason.STREAM_CLOSED
-            raise ConnectionFault(reason, "headers on a closed stream")
-        if not ends:
-            raise StreamFault(Reason.PROTOCOL_ERROR, "trailers must end the stream")
-        trailers(headers)
-        self._complete(stream, found, events)
+            if found is None:
+                # One that was passed over counts as closed, but was never opened (section 5.1.1).
+                reason = Reason.PROTOCOL_ERROR if self._left_out else Reason.STREAM_CLOSED
+                raise ConnectionFault(reason, "headers on a closed stream")
+            if not ends:
+                raise StreamFault(Reason.PROTOCOL_ERROR, "trailers must end the stream")
+            trailers(headers)
+        if ends and found is not None:
+            self._inbound.end(stream, found, events)
 
-    def _open(self, stream: int, request: Request, ends: bool, events: list[Event]) -> None:
+    def _open(self, stream: int, request: Request, is_streamed: bool, events: list[Event]) -> None:
         if self._refusing:
             raise StreamFault(Reason.REFUSED_STREAM, "the server is going away")
         if len(self._live) >= self._limits.concurrent_streams:
             raise StreamFault(Reason.REFUSED_STREAM, "too many streams at once")
-        is_streamed = self._is_streamed(request)
         self._live[stream] = self._outbound.initial_window
-        limits = self._limits
-        opened = self._inbound[stream] = Inbound(
-            stream, request, is_streamed, limits.stream_window, limits.body_bytes
-        )
+        self._inbound.begin(stream, request, is_streamed)
         if is_streamed:
             events.append(Opened(stream, request))
-        if ends:
-            self._complete(stream, opened, events)
 
     def _window_update(self, stream: int, payload: bytes) -> None:
         if len(payload) != 4:
@@ -354,8 +323,8 @@ class Connection:
 
     def _forget(self, stream: int, events: list[Event]) -> None:
         """End a stream; whoever was told of it is told so."""
-        inbound = self._incoming(stream)
-        self._let_go(stream)
+        inbound = self._inbound.find(stream)
+        self._inbound.let_go(stream)
         if stream in self._live and (inbound is None or inbound.is_streamed):
             events.append(Cancelled(stream))
         self._outbound.forget(stream)
@@ -386,17 +355,13 @@ class Connection:
         """Count an answer, and tell a peer that has not sent all of its request not to."""
         if self._nuisances:
             self._nuisances -= 1
-        if stream in self._inbound:
-            self._let_go(stream)
+        if stream in self._inbound.requests:
+            self._inbound.let_go(stream)
             self._send_reset(stream, Reason.NO_ERROR)
 
     def used(self, stream: int, count: int) -> None:
         """Say that *count* bytes of a streamed request were dealt with, so that more may come."""
-        found = self._incoming(stream)
-        if found is None:
-            return
-        self._held -= count
-        if grant := found.used(count):
+        if grant := self._inbound.used(stream, count):
             self._out.append(frames.window_update(stream, grant))
 
     def cut(self, stream: int, reason: Reason) -> list[Event]:
@@ -450,12 +415,7 @@ class Connection:
 
         Two that are equal at different times are the same thing, still waiting.
         """
-        waiting: set[Hashable] = set(self._outbound.blocked)
-        waiting |= {
-            stream
-            for stream, found in self._inbound.items()
-            if isinstance(found, Request) or not found.is_streamed
-        }
+        waiting: set[Hashable] = {*self._outbound.blocked, *self._inbound.stalled}
         if self._buffer or not self._has_settings:
             waiting.add(self._buffer[: frames.HEAD_BYTES])
         if self._blocks.open is not None:

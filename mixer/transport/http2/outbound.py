@@ -64,18 +64,8 @@ class Outbound:
             del self.windows[stream]
             number = stream.to_bytes(4, "big")
             opens = size.to_bytes(3, "big") + b"\0\0"
-            whole = (
-                head.opens,
-                number,
-                head.block,
-                opens,
-                number,
-                body,
-                end.ends,
-                number,
-                end.block,
-            )
-            self.out.append(b"".join(whole))
+            parts = head.opens, number, head.block, opens, number, body, end.ends, number, end.block
+            self.out.append(b"".join(parts))
             self._ended(stream)
         else:
             self.begin(stream, head)
