@@ -97,9 +97,7 @@ class Bag:
         self._notes: list[Note] = []
         self.read: Callable[[str], Value | None] = source.get
         """Read without a reference; who reads so must `note` it."""
-        self.read_map: Callable[[str], Value | Entries | None] = getattr(
-            source, "entries", source.get
-        )
+        self.read_map = _maps(source)
         """Read a map in order to look up keys of it, as `read` does or as `Entries`."""
         self.note: Callable[[Note], None] = self._notes.append
         """Record many reads at once, as compiled expressions do."""
@@ -177,12 +175,18 @@ class Bag:
             value = generated.get(name)
             return sent(name) if value is None else value
 
-        maps = self.read_map
+        maps = _maps(self._source)
 
         def read_map(name: str) -> Value | Entries | None:
             return maps(name) if name not in generated else read(name)
 
         self.read, self.read_map = read, read_map
+
+
+def _maps(source: Source) -> Callable[[str], Value | Entries | None]:
+    """How to read maps of a *source*; not every one can give `Entries`."""
+    found: Callable[[str], Value | Entries | None] = getattr(source, "entries", source.get)
+    return found
 
 
 def _record(note: Note, references: References, generated: Container[str]) -> None:

@@ -40,6 +40,7 @@ from mixer.adapter import (
     Env,
     FieldProblem,
     Grant,
+    Milestones,
     Quota,
     QuotaArgs,
     Shape,
@@ -77,7 +78,7 @@ class Memquota(Adapter[MemquotaConfig], Allocates[Quota], name="memquota"):
             Deduplication(config.min_deduplication_duration.seconds),
         )
         self._table: Table | None = None
-        self._alone = 0
+        self._alone = Milestones()
         """Calls that were counted by this worker alone."""
 
     async def open(self) -> None:
@@ -141,13 +142,12 @@ class Memquota(Adapter[MemquotaConfig], Allocates[Quota], name="memquota"):
 
     def _tell(self, error: TableFull) -> None:
         """Say now and then that this worker counts alone."""
-        self._alone += 1
-        if str(self._alone).strip("0") == "1":  # 1, 10, 100 ...
+        if self._alone.reached():
             self.env.log.warning(
                 "a quota is counted by one worker alone; fewer dimensions, or shorter durations, "
                 "need less memory",
                 error=str(error),
-                times=self._alone,
+                times=self._alone.count,
             )
 
 

@@ -121,7 +121,7 @@ class Feed:
         series = self.find(metric)
         if series is None:
             self._overflowed(self.family)
-            series = self.family.overflow()
+            series = self.family.overflow
         series.add(number)
         series.touched = now
 
@@ -226,13 +226,12 @@ class Prometheus(Adapter[PrometheusConfig], Reports[Metric], name="prometheus"):
 
     def _overflowed(self, family: Family) -> None:
         """Say so the 1st, 10th, 100th ... time."""
-        times = family.overflows + 1
-        if str(times).strip("0") == "1":
+        if family.overflows.reached():
             self.env.log.warning(
                 "a metric has more series than it may; further ones are counted as one",
                 metric=family.definition.name,
                 max_series=family.limit,
-                times=times,
+                times=family.overflows.count,
                 advice="drop the dimension with too many values, let series expire, or raise "
                 "max_series of the metric",
             )

@@ -108,9 +108,9 @@ class Exporter:
 def _overflows(families: Sequence[Family]) -> str:
     """How often metrics had more series than they may, where that happened."""
     lines = [
-        f'{OVERFLOWS}{{metric="{family.definition.name}"}} {family.overflows}\n'
+        f'{OVERFLOWS}{{metric="{family.definition.name}"}} {family.overflows.count}\n'
         for family in families
-        if family.overflows
+        if family.overflows.count
     ]
     head = f"# HELP {OVERFLOWS} Observations beyond maxSeries of a metric.\n"
     return f"{head}# TYPE {OVERFLOWS} counter\n{''.join(lines)}" if lines else ""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 
 from adapters.prometheus.config import Definition, Kind
+from mixer.adapter import Milestones
 
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 OVERFLOW = "__overflow__"
@@ -124,10 +125,9 @@ class Family:
         self.limit = 0
         """Series to keep apart; 0 sets no limit."""
 
-        self.overflows = 0
-        """Observations of series beyond the limit."""
+        self.overflows = Milestones()
+        """Counts observations of series beyond the limit."""
 
-        self._overflow = (OVERFLOW,) * len(definition.labels)
         self._series: dict[tuple[str, ...], Series] = {}
         self._lookups: list[dict[tuple[object, ...], Series]] = []
         self._make = _maker(definition)
@@ -155,10 +155,10 @@ class Family:
         """Whether these label values may have a series of their own."""
         return not self.limit or values in self._series or len(self._series) < self.limit
 
+    @property
     def overflow(self) -> Series:
-        """Count an observation beyond the limit, and give the series for all such."""
-        self.overflows += 1
-        return self.series(self._overflow)
+        """The series for all that is beyond the limit."""
+        return self.series((OVERFLOW,) * len(self.definition.labels))
 
     def expire(self, before: float) -> None:
         """Remove the series last updated *before* that time."""

@@ -13,6 +13,7 @@ from mixer.adapter.base import (
 )
 from mixer.adapter.config import Config, FieldProblem, Meta, NonNegative, Positive
 from mixer.adapter.hooks import hookimpl
+from mixer.adapter.milestones import Milestones
 from mixer.adapter.results import ALLOW, DirectResponse, Grant, QuotaArgs, Verdict
 from mixer.adapter.table import Table, TableFull
 from mixer.adapter.template import Instance, Output, Shape, Variety
@@ -61,6 +62,7 @@ __all__ = [
     "LogEntry",
     "Meta",
     "Metric",
+    "Milestones",
     "NonNegative",
     "Output",
     "Positive",

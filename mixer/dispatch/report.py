@@ -16,6 +16,9 @@ from mixer.rules.folding import Folds, Number
 from mixer.rules.plain import build
 from mixer.rules.routes import Call, Found, Gather, Route, Routes, identity
 
+MIN_FOLDED = 3
+"""It takes so many bags to save what telling them apart costs."""
+
 MAX_GROUPS = 256
 """So many kinds of bags are told apart in one Report; who sends more could choose their hashes."""
 
@@ -57,17 +60,17 @@ async def report(
     routes: Routes,
     sources: Iterable[Source | str],
     folds: Folds | None = None,
-    few: bool = False,
+    count: int = 0,
 ) -> None:
     """
     Record all *sources*; a text among them says why a message could not be read.
 
     Each source is done with before the next is taken. What fails does not keep the rest from
     being recorded; at the end it raises RpcError(UNKNOWN) with all that went wrong. With *folds*,
-    bags that differ only in what they measure are evaluated once; the outcome is the same. Of a
-    *few* each is evaluated, but decoded in one go.
+    bags that differ only in what they measure are evaluated once; the outcome is the same. Where
+    their *count* is small each is evaluated, but decoded in one go.
     """
-    collecting = _Collecting(routes, folds, few)
+    collecting = _Collecting(routes, folds, count < MIN_FOLDED)
     errors: list[str] = []
     for source in sources:
         if isinstance(source, str):
@@ -208,7 +211,7 @@ async def _dispatch(batches: Sequence[Batch]) -> list[str]:
     """Send all *batches*; the messages that fail the Report."""
     found = Found()
     # First, as series that were looked up may expire while a handler waits.
-    tallied = [(batch, tally(batch)) for batch in batches if batch.tallies]
+    tallied = [(batch, _tallied(batch)) for batch in batches if batch.tallies]
     whole = [batch for batch in batches if batch.instances]
     results = await run([(batch.owners[0], batch.call, (batch.instances,)) for batch in whole])
     for batch, result in [*zip(whole, results, strict=True), *tallied]:
@@ -218,7 +221,7 @@ async def _dispatch(batches: Sequence[Batch]) -> list[str]:
     return found.failures
 
 
-def tally(batch: Batch) -> Fault | None:
+def _tallied(batch: Batch) -> Fault | None:
     """Give a handler the numbers it takes."""
     started, fault = perf_counter(), None
     for add, numbers in batch.tallies:

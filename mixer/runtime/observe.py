@@ -8,29 +8,12 @@ from __future__ import annotations
 
 from structlog.typing import FilteringBoundLogger
 
+from mixer.adapter.milestones import Milestones
 from mixer.config.model import OnError
 from mixer.telemetry.metrics import RoutesMeter, RuleMeter
 
 MAX_NAMES = 100
 """Quota names come from outside; so many are remembered."""
-
-
-class Milestones:
-    """Counts, and says when a count is worth a word."""
-
-    __slots__ = ("_next", "count")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._next = 1
-
-    def reached(self) -> bool:
-        """Count one more; tell whether that makes 1, 10, 100 and so on."""
-        self.count += 1
-        if self.count < self._next:
-            return False
-        self._next *= 10
-        return True
 
 
 class RuleObserver:

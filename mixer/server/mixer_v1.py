@@ -19,9 +19,6 @@ from mixer.telemetry.metrics import Metrics, RpcMeter
 from mixer.transport.calls import Handler
 from mixer.wire import decode, encode
 
-FOLDED = 3
-"""Reports of so many bags are folded."""
-
 SERVICE = "istio.mixer.v1.Mixer"
 
 
@@ -62,7 +59,7 @@ class MixerService:
             self._shed(call.count)
             with (snapshot := self._snapshot()) as routes:
                 folds = folder.bound(call.words) if (folder := snapshot.folder) else None
-                await report(routes, call.sources, folds, call.count < FOLDED)
+                await report(routes, call.sources, folds, call.count)
         return encode.REPORT_RESPONSE
 
     def _snapshot(self) -> Snapshot:

@@ -9,7 +9,7 @@ nobody needs here.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import accumulate
@@ -55,10 +55,6 @@ class Number:
         """Show *value* from now on."""
         self.value = value
 
-    def state(self) -> list[float]:
-        """All there is to know, as numbers."""
-        return [self.value]
-
 
 class Histogram:
     """Values by bucket, and their sum."""
@@ -82,7 +78,7 @@ class Histogram:
         self.counts[-1] += value * times
 
     def state(self) -> list[float]:
-        """All there is to know, as numbers."""
+        """All counts, and the sum, copied in one step."""
         return self.counts.copy()
 
 
@@ -113,13 +109,25 @@ class Family:
             found = self._cells[values] = self._make()
         return found
 
-    def states(self) -> dict[Labels, list[float]]:
-        """What all cells hold, by label values."""
-        return {labels: cell.state() for labels, cell in list(self._cells.items())}
+    def cells(self) -> list[tuple[Labels, Any]]:
+        """All cells with their label values."""
+        return list(self._cells.items())
 
-
-States: TypeAlias = Mapping[str, Mapping[Labels, Sequence[float]]]
-"""What cells hold, by metric and label values."""
+    def shown(self) -> Exposed:
+        """What a scrape shows of it."""
+        metric = self.metric
+        name, kind = metric.name, metric.kind.value
+        if metric.kind is Kind.COUNTER and not name.endswith("_total"):
+            kind = "unknown"  # the format insists on the suffix for a counter
+        base = name.removesuffix("_total") if kind == "counter" else name
+        shown = Exposed(base, metric.help, kind)
+        for values, cell in self.cells():
+            labels = dict(zip(metric.labels, values, strict=True))
+            if metric.kind is Kind.HISTOGRAM:
+                _add_histogram(shown, metric, labels, cell.state())
+            else:
+                shown.add_sample(name, labels, cell.value)
+        return shown
 
 
 class Cells:
@@ -128,31 +136,9 @@ class Cells:
     def __init__(self, table: Sequence[Metric]) -> None:
         self.families = {metric.name: Family(metric) for metric in table}
 
-    def states(self) -> States:
-        """What they hold now."""
-        return {name: family.states() for name, family in self.families.items()}
-
     def collect(self) -> Iterator[Exposed]:
         """What a scrape shows of this process."""
-        return exposed([family.metric for family in self.families.values()], self.states())
-
-
-def exposed(table: Sequence[Metric], states: States) -> Iterator[Exposed]:
-    """What a scrape shows of *states*."""
-    for metric in table:
-        name, kind = metric.name, metric.kind.value
-        if metric.kind is Kind.COUNTER and not name.endswith("_total"):
-            kind = "unknown"  # the format insists on the suffix for a counter
-        family = Exposed(
-            name.removesuffix("_total") if kind == "counter" else name, metric.help, kind
-        )
-        for values, state in states[name].items():
-            labels = dict(zip(metric.labels, values, strict=True))
-            if metric.kind is Kind.HISTOGRAM:
-                _add_histogram(family, metric, labels, state)
-            else:
-                family.add_sample(name, labels, state[0])
-        yield family
+        return (family.shown() for family in self.families.values())
 
 
 def _add_histogram(

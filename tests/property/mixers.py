@@ -21,6 +21,7 @@ from mixer.runtime import Options, Runtime
 from mixer.server.loadshedding import Options as Shedding
 from mixer.server.loadshedding import Shedder
 from mixer.server.mixer_v1 import MixerService
+from mixer.telemetry.cells import Histogram
 from mixer.telemetry.metrics import Metrics
 from tests.property.kit import ADAPTERS, KEPT
 
@@ -107,8 +108,9 @@ def _series(runtime: Runtime) -> dict[str, float]:
 
 def _counts(metrics: Metrics) -> dict[Any, Any]:
     timed = re.compile("duration|latency")
-    return {
-        (name, labels): sum(state[:-1]) if timed.search(name) else state
-        for name, cells in metrics.cells.states().items()
-        for labels, state in cells.items()
-    }
+    found: dict[Any, Any] = {}
+    for name, family in metrics.cells.families.items():
+        for labels, cell in family.cells():
+            state = cell.state() if isinstance(cell, Histogram) else [cell.value]
+            found[name, labels] = sum(state[:-1]) if timed.search(name) else state
+    return found
