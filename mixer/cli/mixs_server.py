@@ -12,8 +12,8 @@ from typing import Any
 from mixer.cli.flags import TRACING, Flag, add, idle_notes, number, one_of, seconds, truth, whole
 from mixer.errors import StartError
 from mixer.lang import Lang
-from mixer.server.cores import cores
-from mixer.server.seat import VARIABLE
+from mixer.server.workers.cores import cores
+from mixer.server.workers.seat import VARIABLE
 
 NO_SOURCE = "no configuration: say where it is with --configStoreURL=fs:///PATH"
 MAX_WORKERS = 62
@@ -124,7 +124,7 @@ def run(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
 
     seat = environment.get(VARIABLE)
     if seat is None and (workers := _workers(arguments)) > 1:
-        from mixer.server import front
+        from mixer.server.workers import front
 
         asyncio.run(front.serve(_front(arguments, environment, workers)))
         return 0
@@ -136,8 +136,8 @@ def run(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
         return _settings(arguments, environment, adapters), adapters
 
     if seat is not None:
-        from mixer.server.seat import Seat
-        from mixer.server.worker import work
+        from mixer.server.workers.seat import Seat
+        from mixer.server.workers.worker import work
 
         return asyncio.run(work(Seat.parse(seat), prepare))
 
@@ -159,8 +159,8 @@ def _workers(arguments: argparse.Namespace) -> int:
 
 def _front(arguments: argparse.Namespace, environment: Mapping[str, str], workers: int) -> Any:
     """What the front needs to know; all else is the workers', who complain if it is wrong."""
-    from mixer.server.front import FrontSettings
     from mixer.server.probes import Probe
+    from mixer.server.workers.front import FrontSettings
 
     if not arguments.configStoreURL:
         raise StartError(NO_SOURCE)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mixer.server.cores import cores
-from mixer.server.door import Door, hand_over
-from mixer.server.line import Answers, Hung, Line
+from mixer.server.workers.cores import cores
+from mixer.server.workers.door import Door, hand_over
+from mixer.server.workers.line import Answers, Hung, Line
 
 
 @asynccontextmanager

@@ -20,9 +20,9 @@ from typing import Any, Protocol
 from structlog.typing import FilteringBoundLogger
 
 from mixer.errors import StartError
-from mixer.server.door import hand_over
-from mixer.server.line import Hung, Line
-from mixer.server.seat import VARIABLE, Seat
+from mixer.server.workers.door import hand_over
+from mixer.server.workers.line import Hung, Line
+from mixer.server.workers.seat import VARIABLE, Seat
 
 GOOD_LIFE_SECONDS = 10.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 10.0

@@ -18,12 +18,12 @@ from mixer.adapter.catalogue import Catalogue
 from mixer.errors import StartError
 from mixer.memory.records import Records
 from mixer.runtime.commons import Commons
-from mixer.server.door import Door
 from mixer.server.engine import Engine
-from mixer.server.line import Hung, Line
-from mixer.server.seat import Seat
 from mixer.server.settings import Settings
 from mixer.server.signals import catch_signals
+from mixer.server.workers.door import Door
+from mixer.server.workers.line import Hung, Line
+from mixer.server.workers.seat import Seat
 from mixer.telemetry.logs import Logs
 from mixer.transport.native import NativeServer
 

@@ -21,11 +21,11 @@ from structlog.typing import FilteringBoundLogger
 from mixer.memory.memory import allocate
 from mixer.memory.records import MEMORY_BYTES, Records
 from mixer.server import probes
-from mixer.server.crew import Crew
 from mixer.server.monitoring import JSON, TEXT, Monitoring, Page, Pages, verdict
 from mixer.server.probes import Probe
-from mixer.server.showcase import Showcase
 from mixer.server.signals import catch_signals
+from mixer.server.workers.crew import Crew
+from mixer.server.workers.showcase import Showcase
 from mixer.telemetry.logs import LogOptions, Logs
 from mixer.telemetry.metrics import Metrics
 from mixer.transport.listener import UNIX, bound, listening

@@ -1,0 +1,1 @@
+"""Several processes as one server: a front that takes connections, and workers that serve them."""
