@@ -1,6 +1,6 @@
 """What a call says about itself: values, their types, and the bag they are read from."""
 
-from attributes.bag import Bag, Entries, Note, Reads, Reference, References, Seen, Source
+from attributes.bag import Bag, Note, Reads, Reference, References, Seen, Source
 from attributes.values import (
     Duration,
     Timestamp,
@@ -17,7 +17,6 @@ __all__ = [
     "Attribute",
     "Bag",
     "Duration",
-    "Entries",
     "Note",
     "Reads",
     "Reference",

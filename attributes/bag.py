@@ -48,16 +48,6 @@ class Source(Protocol):
         ...
 
 
-class Entries:
-    """A map whose entries are decoded as they are asked for."""
-
-    __slots__ = ("get",)
-
-    def __init__(self, get: Callable[[str], str | None]) -> None:
-        self.get = get
-        """The value of a key, None where there is none."""
-
-
 class Seen(msgspec.Struct, frozen=True):
     """All that was read for an answer, which is its cache key at the sidecar."""
 
@@ -88,7 +78,7 @@ class Bag:
     it is no part of what the caller sent.
     """
 
-    __slots__ = ("_generated", "_notes", "_references", "_source", "note", "read", "read_map")
+    __slots__ = ("_generated", "_notes", "_references", "_source", "note", "read")
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -97,8 +87,6 @@ class Bag:
         self._notes: list[Note] = []
         self.read: Callable[[str], Value | None] = source.get
         """Read without a reference; who reads so must `note` it."""
-        self.read_map = _maps(source)
-        """Read a map in order to look up keys of it, as `read` does or as `Entries`."""
         self.note: Callable[[Note], None] = self._notes.append
         """Record many reads at once, as compiled expressions do."""
 
@@ -175,18 +163,7 @@ class Bag:
             value = generated.get(name)
             return sent(name) if value is None else value
 
-        maps = _maps(self._source)
-
-        def read_map(name: str) -> Value | Entries | None:
-            return maps(name) if name not in generated else read(name)
-
-        self.read, self.read_map = read, read_map
-
-
-def _maps(source: Source) -> Callable[[str], Value | Entries | None]:
-    """How to read maps of a *source*; not every one can give `Entries`."""
-    found: Callable[[str], Value | Entries | None] = getattr(source, "entries", source.get)
-    return found
+        self.read = read
 
 
 def _record(note: Note, references: References, generated: Container[str]) -> None:

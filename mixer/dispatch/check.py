@@ -53,7 +53,8 @@ async def _precondition(routes: Routes, bag: Bag, whose: Identity) -> Preconditi
         verdict = _verdict(route, call, result, found, outputs)
         if verdict is not None:
             verdicts.append((call.title, verdict))
-    verdicts += [("mixer", Verdict(Code.UNAVAILABLE, message, 0.0, 0)) for message in found.denials]
+    for message in found.denials:
+        verdicts.append(("mixer", Verdict(Code.UNAVAILABLE, message, 0.0, 0)))
     combined = combine(verdicts)
     if found.failures and not combined.code:
         raise RpcError(

@@ -24,13 +24,14 @@ class Fault:
 
 async def run(pending: Sequence[Pending]) -> list[Any]:
     """Run all of *pending* and return their results, or faults, in the same order."""
-    results: list[Any] = [None] * len(pending)
+    results: list[Any] = []
     waiting = []
-    for at, (_, call, arguments) in enumerate(pending):
+    for _, call, arguments in pending:
         if call.waits:
-            waiting.append(_awaited(call, arguments, results, at))
+            waiting.append(_awaited(call, arguments, results, len(results)))
+            results.append(None)
         else:
-            results[at] = _inline(call, arguments)
+            results.append(_inline(call, arguments))
     if waiting:
         await asyncio.gather(*waiting)  # one alone as well: a timeout needs a task of its own
     return results
@@ -39,7 +40,9 @@ async def run(pending: Sequence[Pending]) -> list[Any]:
 def _inline(call: Call, arguments: tuple[Any, ...]) -> Any:
     started = perf_counter()
     try:
-        result = _checked(call, call.verb(*arguments))
+        result = call.verb(*arguments)
+        if not isinstance(result, call.expects):
+            result = _unexpected(call, result)
     except Exception as error:
         result = _fault(call, error)
     call.observer.dispatched(perf_counter() - started, result.__class__ is Fault)
@@ -50,7 +53,9 @@ async def _awaited(call: Call, arguments: tuple[Any, ...], results: list[Any], a
     started = perf_counter()
     try:
         async with asyncio.timeout(call.timeout):
-            result = _checked(call, await call.verb(*arguments))
+            result = await call.verb(*arguments)
+            if not isinstance(result, call.expects):
+                result = _unexpected(call, result)
     except TimeoutError:
         result = Fault(f"{call.title}: no answer within {call.timeout:g} s")
     except asyncio.CancelledError:
@@ -65,9 +70,7 @@ async def _awaited(call: Call, arguments: tuple[Any, ...], results: list[Any], a
     call.observer.dispatched(perf_counter() - started, result.__class__ is Fault)
 
 
-def _checked(call: Call, result: Any) -> Any:
-    if isinstance(result, call.expects):
-        return result
+def _unexpected(call: Call, result: Any) -> Fault:
     return Fault(
         f"{call.title}: adapter {call.adapter!r} returned {type(result).__name__} "
         f"instead of {call.expects.__name__}"

@@ -282,7 +282,7 @@ def function(tree: Tree, text: str) -> tuple[Run, str]:
     lines = [*generator.lines, f"    return {result}"]
     head = ["def expression(bag, bindings=None):"]
     if generator.reads:
-        head += ["    read, maps = bag.read, bag.read_map", "    seen = 0"]
+        head += ["    read = bag.read", "    seen = 0"]
         generator.names["READS"] = Reads(generator.reads)
         lines = list(_noting(lines))
     if generator.counts:

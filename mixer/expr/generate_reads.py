@@ -62,8 +62,7 @@ class ReadWriter(Writer):
         """Read a map to look up keys of it; only its absence is seen."""
         held = self._known((name, dict))
         if held is None:
-            held = self._temporary()
-            self._line(f"{held} = maps({name!r})")
+            held = self._read(name)
             if self.notes:
                 self._line(f"if {held} is None: seen |= {self._bit(name, None, found=False)}")
             self._keep((name, dict), held)
@@ -119,7 +118,7 @@ class ReadWriter(Writer):
 
     def _static_lookup(self, tree: Lookup, operand: Attribute, key: str) -> str:
         entries = self._load_map(operand.name)
-        with self._block(f"if {entries}.__class__ is not Entries:"):
+        with self._block(f"if {entries}.__class__ is not dict:"):
             with self._block(f"if {entries} is None:"):
                 missing = no_such_key(key) if operand.zero else lookup_failed(operand.name)
                 self._fail(self.constant(missing))
@@ -165,7 +164,7 @@ class ReadWriter(Writer):
     def _map(self, tree: Attribute) -> str:
         """A map to look a key up in; its atom is None where it is absent."""
         held = self._load_map(tree.name)
-        with self._block(f"if {held}.__class__ is not Entries and {held} is not None:"):
+        with self._block(f"if {held}.__class__ is not dict and {held} is not None:"):
             self._coerce(tree.name, dict, held)
         return held
 

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from attributes import Entries
 from mixer.expr.reads import FAILURES, Failure, coerce
 
 MAX_INDENT = 90
@@ -49,7 +48,6 @@ class Writer:
             "Failure": Failure,
             "coerce": coerce,
             "FAILURES": FAILURES,
-            "Entries": Entries,
         }
         """What the function finds by name."""
 

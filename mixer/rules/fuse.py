@@ -71,7 +71,7 @@ def _function(routes: Sequence[Route], notes: bool) -> Gather:
 def _compiled(writer: _Writer, first: str) -> Gather:
     head = [
         "def gather(bag, quota, found):",
-        "    read, maps, pending = bag.read, bag.read_map, found.pending",
+        "    read, pending = bag.read, found.pending",
         "    seen = 0",
     ]
     tail = ["    bag.note((READS, seen))"] if writer.notes else []

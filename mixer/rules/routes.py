@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
@@ -206,7 +206,7 @@ IDENTITY = ("context.reporter.kind", "destination.namespace", "source.namespace"
 _IDENTITY = Reads((name, None) for name in IDENTITY)
 
 
-class Identity(NamedTuple):
+class Identity(msgspec.Struct, frozen=True):
     """Whose rules apply to a call (spec: config, which rules apply)."""
 
     namespace: str

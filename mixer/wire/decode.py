@@ -12,15 +12,12 @@ import msgspec
 from google.protobuf import duration_pb2, timestamp_pb2
 from google.protobuf.message import DecodeError
 
-from attributes import Duration, Entries, Source, Timestamp, Value
+from attributes import Duration, Source, Timestamp, Value
 from attributes.dictionary import GLOBAL_INDEX, GLOBAL_WORDS
 from attributes.values import NANOS
 from mixer._pb import mixer_pb2 as pb
 from mixer.adapter.results import QuotaArgs
 from mixer.errors import Code, RpcError
-
-FEW = 8
-"""So many entries of a map are sooner decoded than searched."""
 
 
 class CheckCall(msgspec.Struct, frozen=True):
@@ -89,88 +86,73 @@ def _check_word_count(count: int) -> None:
 
 
 _SHARED = dict(enumerate(GLOBAL_WORDS))
+_SHARED_WORDS = frozenset(GLOBAL_WORDS)
 
 
 class Words:
     """The words of one message, or of several that share them."""
 
-    __slots__ = ("_by_index", "_count", "_plain", "_words", "own")
+    __slots__ = ("_back", "_by_index", "_own", "hide")
 
     def __init__(self, words: Sequence[str]) -> None:
-        self._words = list(words)
-        self._count = len(self._words)
-        self.own = dict(zip(self._words, range(-1, -1 - self._count, -1), strict=True))
-        """Indices of the message's own words."""
-        self._plain: bool | None = None
+        self._back = words[::-1]
+        """The message's own, last first: each one's index, which is negative, is its place."""
+
+        self.hide = not _SHARED_WORDS.isdisjoint(self._back)
+        """Whether any of the message's own is among the global ones, and goes before it."""
+
+        self._own: dict[str, int] | None = None
         self._by_index: dict[int, str] | None = None
 
-    def index(self, word: str) -> int | None:
-        """
-        The index under which *word* is sent: the message's own first, then the global one.
+    @property
+    def own(self) -> dict[str, int]:
+        """Indices of the message's own words; of one that occurs twice the last one wins."""
+        if self._own is None:
+            count = len(self._back)
+            self._own = dict(zip(self._back[::-1], range(-1, -1 - count, -1), strict=True))
+        return self._own
 
-        Of a word that occurs twice the last one wins.
-        """
-        index = self.own.get(word)
-        return GLOBAL_INDEX.get(word) if index is None else index
+    def index(self, word: str) -> int | None:
+        """The index under which *word* is sent: the message's own first, then the global one."""
+        shared = GLOBAL_INDEX.get(word)
+        return self.own.get(word, shared) if shared is None or self.hide else shared
 
     def at(self, index: int) -> str | None:
         """The word at *index*, None where it is out of range."""
-        if index < 0:
-            return self._words[-1 - index] if index >= -self._count else None
-        return GLOBAL_WORDS[index] if index < len(GLOBAL_WORDS) else None
+        try:
+            return GLOBAL_WORDS[index] if index >= 0 else self._back[index]
+        except IndexError:
+            return None
 
     @property
     def by_index(self) -> dict[int, str]:
         """All words, by the index under which each is sent."""
         if self._by_index is None:
-            own = zip(range(-1, -1 - self._count, -1), self._words, strict=True)
+            own = zip(range(-len(self._back), 0), self._back, strict=True)
             self._by_index = _SHARED | dict(own)
         return self._by_index
 
     def have(self, least: int, most: int) -> bool:
         """Whether there is a word at all indices from *least* to *most*."""
-        return least >= -self._count and most < len(GLOBAL_WORDS)
+        return least >= -len(self._back) and most < len(GLOBAL_WORDS)
 
     @property
     def are_plain(self) -> bool:
         """Whether none of the message's own is there twice, nor among the global ones."""
-        if self._plain is None:
-            own = self.own
-            self._plain = len(own) == self._count and own.keys().isdisjoint(GLOBAL_INDEX)
-        return self._plain
+        return not self.hide and len(self.own) == len(self._back)
 
     def pairs(self, entries: Mapping[int, int]) -> dict[str, str] | None:
         """All *entries* as words, None where any index is out of range."""
-        own, shared, found = self._words, GLOBAL_WORDS, {}
+        own, shared, found = self._back, GLOBAL_WORDS, {}
         try:
             for key in entries:
                 value = entries[key]
-                found[shared[key] if key >= 0 else own[-1 - key]] = (
-                    shared[value] if value >= 0 else own[-1 - value]
+                found[shared[key] if key >= 0 else own[key]] = (
+                    shared[value] if value >= 0 else own[value]
                 )
         except IndexError:
             return None
         return found
-
-    def entries(self, entries: Mapping[int, int]) -> Entries | None:
-        """The same, to look up keys."""
-        if len(entries) <= FEW:
-            few = self.pairs(entries)
-            return None if few is None else Entries(few.get)
-        both = list(entries)
-        both += [entries[key] for key in both]  # the values() of a protobuf map are slower
-        if not self.have(min(both), max(both)):
-            return None
-
-        def get(key: str) -> str | None:
-            if key in self.own:
-                decoded = self.pairs(entries) or {}
-                return decoded.get(key)
-            index = GLOBAL_INDEX.get(key)
-            value = None if index is None else entries.get(index)
-            return None if value is None else self.at(value)
-
-        return Entries(get)
 
 
 class Message(dict[str, Value | None]):
@@ -180,16 +162,14 @@ class Message(dict[str, Value | None]):
     It is a dictionary so that what was read before, present or not, is found at the speed of one.
     """
 
-    __slots__ = ("_kinds", "_maps", "_own", "_string", "attributes", "words")
+    __slots__ = ("_kinds", "_string", "attributes", "words")
 
     def __init__(self, attributes: pb.CompressedAttributes, words: Words) -> None:
         self.attributes = attributes
         self.words = words
-        self._own = words.own
         self._string = attributes.strings.get
         self._kinds: dict[int, str] | None = None
         """The type map of each attribute that is no text, when one was asked for."""
-        self._maps: dict[str, Value | Entries | None] = {}
 
     @property
     def get(self) -> Callable[[str], Value | None]:  # type: ignore[override]
@@ -199,47 +179,31 @@ class Message(dict[str, Value | None]):
     def __missing__(self, name: str) -> Value | None:
         """The value of *name* in the first type map that has it (spec: wire, decoding)."""
         value: Value | None = None
-        index = self._own.get(name)
-        if index is None:
-            index = GLOBAL_INDEX.get(name)
+        index = self.words.index(name)
         if index is not None:
             word = self._string(index)
             value = self._decoded(index) if word is None else self.words.at(word)
         self[name] = value
         return value
 
-    def entries(self, name: str) -> Value | Entries | None:
-        """A map of which only some keys are wanted; of another attribute the value."""
-        try:
-            return self._maps[name]
-        except KeyError:
-            found = self._maps[name] = self._entries(name)
-            return found
-
-    def _entries(self, name: str) -> Value | Entries | None:
-        index, maps = self.words.index(name), self.attributes.string_maps
-        if index is None or index not in maps or self._string(index) is not None:
-            return self[name]
-        return self.words.entries(maps[index].entries)
-
     def _kind(self, index: int) -> str | None:
-        """The first type map, after that of texts, that has an attribute."""
+        """The first type map, after those of texts and of maps, that has an attribute."""
         kinds = self._kinds
         if kinds is None:
             kinds = self._kinds = {}
-            for name in _NO_TEXTS:  # the first comes last, and so has the last word
+            for name in _OTHERS:  # the first comes last, and so has the last word
                 kinds |= dict.fromkeys(getattr(self.attributes, name), name)
         return kinds.get(index)
 
     def _decoded(self, index: int) -> Value | None:
         """The value of an attribute that is no text."""
+        if index in (maps := self.attributes.string_maps):
+            return self.words.pairs(maps[index].entries)
         kind = self._kind(index)
         if kind is None:
             return None
         sent = getattr(self.attributes, kind)[index]
         match kind:
-            case "string_maps":
-                return self.words.pairs(sent.entries)
             case "timestamps":
                 return timestamp(sent)
             case "durations":
@@ -248,8 +212,8 @@ class Message(dict[str, Value | None]):
         return value
 
 
-_NO_TEXTS = ("bytes", "durations", "timestamps", "bools", "doubles", "int64s", "string_maps")
-"""The type maps in which an attribute is looked for after that of texts, the first last."""
+_OTHERS = ("bytes", "durations", "timestamps", "bools", "doubles", "int64s")
+"""The type maps in which an attribute is looked for after texts and maps, the first last."""
 
 
 def _independent(request: pb.ReportRequest, defaults: Words) -> Iterator[Source | str]:
@@ -294,11 +258,6 @@ class State:
         """The value last set."""
         value = self._changed.get(name)
         return self.latest.get(name) if value is None else value
-
-    def entries(self, name: str) -> Value | Entries | None:
-        """A map of which only some keys are wanted; of another attribute the value."""
-        value = self._changed.get(name)
-        return self.latest.entries(name) if value is None else value
 
     def update(self, attributes: pb.CompressedAttributes, words: Words) -> list[str]:
         """

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import example, given, settings
 
-from attributes import Bag, Duration, Entries, Timestamp
+from attributes import Bag, Duration, Timestamp
 from attributes.dictionary import GLOBAL_INDEX, GLOBAL_WORDS
 from attributes.values import NANOS
 from mixer._pb import mixer_pb2 as pb
@@ -105,16 +105,11 @@ def read(source: Any) -> dict[str, str]:
     bag = Bag(source)
     found: dict[str, str] = {}
     for name in VOCABULARY:
-        entries = bag.read_map(name)
-        if isinstance(entries, Entries):
-            found |= {f"{name}[{key}]": repr(entries.get(key)) for key in KEYS}
         value = bag.read(name)
         # A map has no order: that of protobuf's table depends on how it came to be.
         found[name] = repr(sorted(value.items()) if isinstance(value, dict) else value)
         if isinstance(value, dict):
-            again = {f"{name}[{key}]": repr(value.get(key)) for key in KEYS}
-            assert again == {key: found.get(key, text) for key, text in again.items()}
-            found |= again
+            found |= {f"{name}[{key}]": repr(value.get(key)) for key in KEYS}
     return found
 
 
