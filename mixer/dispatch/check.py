@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attributes import Bag, Value
@@ -13,11 +13,11 @@ from mixer.config.model import Mode
 from mixer.dispatch.combine import combine, directive
 from mixer.dispatch.preprocess import preprocess
 from mixer.dispatch.quota import allocate
-from mixer.dispatch.run import Fault, error_list, run
+from mixer.dispatch.run import Fault, begin, error_list, finish
 from mixer.errors import Code, RpcError
 from mixer.expr.reads import Failure
 from mixer.instances.compile import output_values
-from mixer.rules.routes import Call, Found, HeaderPlan, Identity, Route, Routes, identity
+from mixer.rules.routes import Call, Found, HeaderPlan, Route, Routes, identity
 
 
 async def check(
@@ -31,10 +31,15 @@ async def check(
     """
     if routes.generates and (errors := await preprocess(routes, bag)):
         raise RpcError(Code.INTERNAL, errors)
-    preprocessed = bag.seen
+    preprocessed = bag.seen if quotas else None
     whose = identity(bag)
-    answer = await _precondition(routes, bag, whose)
-    if answer.code or not quotas:
+    found = routes.gather(Variety.CHECK, bag, whose)
+    routes.observer.phase(found.rules, len(found.pending))
+    results, waiting = begin(found.pending)
+    if waiting:
+        await finish(waiting)
+    answer = _precondition(bag, found, results)
+    if answer.code or preprocessed is None:
         return CheckAnswer(answer)
     granted = {}
     for name in sorted(quotas):
@@ -43,13 +48,11 @@ async def check(
     return CheckAnswer(answer, granted)
 
 
-async def _precondition(routes: Routes, bag: Bag, whose: Identity) -> Precondition:
-    found = routes.gather(Variety.CHECK, bag, whose)
-    pending = found.pending
-    routes.observer.phase(found.rules, len(pending))
+def _precondition(bag: Bag, found: Found, results: Sequence[Any]) -> Precondition:
+    """What *results* of all that was *found* mean together."""
     outputs: dict[str, Value] = {}
     verdicts: list[tuple[str, Verdict]] = []
-    for (route, call, _), result in zip(pending, await run(pending), strict=True):
+    for (route, call, _), result in zip(found.pending, results, strict=True):
         verdict = _verdict(route, call, result, found, outputs)
         if verdict is not None:
             verdicts.append((call.title, verdict))

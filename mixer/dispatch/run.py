@@ -7,12 +7,15 @@ Law: whatever an adapter does, what comes out is its result or a `Fault`, and it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeAlias
 
 from mixer.rules.routes import Call, Pending
+
+Waiting: TypeAlias = Coroutine[Any, Any, None]
+"""Sets the result of an awaited verb when it is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +27,28 @@ class Fault:
 
 async def run(pending: Sequence[Pending]) -> list[Any]:
     """Run all of *pending* and return their results, or faults, in the same order."""
+    results, waiting = begin(pending)
+    if waiting:
+        await finish(waiting)
+    return results
+
+
+def begin(pending: Sequence[Pending]) -> tuple[list[Any], list[Waiting]]:
+    """Run the inline ones of *pending*; all results in order, and what sets those that are due."""
     results: list[Any] = []
-    waiting = []
+    waiting: list[Waiting] = []
     for _, call, arguments in pending:
         if call.waits:
             waiting.append(_awaited(call, arguments, results, len(results)))
             results.append(None)
         else:
             results.append(_inline(call, arguments))
-    if waiting:
-        await asyncio.gather(*waiting)  # one alone as well: a timeout needs a task of its own
-    return results
+    return results, waiting
+
+
+async def finish(waiting: Sequence[Waiting]) -> None:
+    """Wait for the awaited ones."""
+    await asyncio.gather(*waiting)  # one alone as well: a timeout needs a task of its own
 
 
 def _inline(call: Call, arguments: tuple[Any, ...]) -> Any:

@@ -255,7 +255,7 @@ class RpcMeter:
         counter = self._statuses.get(status)
         if counter is None:
             counter = self._statuses[status] = self._rpcs.labels(self._method, status)
-        counter.add()
+        counter.value += 1
         self._latency.observe(seconds * 1000)
         self._received.observe(received)
         self._sent.observe(sent)

@@ -178,11 +178,14 @@ class Message(dict[str, Value | None]):
 
     def __missing__(self, name: str) -> Value | None:
         """The value of *name* in the first type map that has it (spec: wire, decoding)."""
+        words = self.words
+        index = GLOBAL_INDEX.get(name)
+        if index is None or words.hide:
+            index = words.index(name)
         value: Value | None = None
-        index = self.words.index(name)
         if index is not None:
             word = self._string(index)
-            value = self._decoded(index) if word is None else self.words.at(word)
+            value = self._decoded(index) if word is None else words.at(word)
         self[name] = value
         return value
 
