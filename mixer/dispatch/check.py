@@ -56,8 +56,8 @@ def _precondition(bag: Bag, found: Found, results: Sequence[Any]) -> Preconditio
         verdict = _verdict(route, call, result, found, outputs)
         if verdict is not None:
             verdicts.append((call.title, verdict))
-    for message in found.denials:
-        verdicts.append(("mixer", Verdict(Code.UNAVAILABLE, message, 0.0, 0)))
+    if found.denials:
+        verdicts += [("mixer", Verdict(Code.UNAVAILABLE, text, 0.0, 0)) for text in found.denials]
     combined = combine(verdicts)
     if found.failures and not combined.code:
         raise RpcError(
