@@ -6,7 +6,9 @@ Law: whatever the bytes, a caller gets a source, an error text or an `RpcError`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import msgspec
 from google.protobuf import duration_pb2, timestamp_pb2
@@ -15,7 +17,8 @@ from google.protobuf.message import DecodeError
 from attributes import Duration, Source, Timestamp, Value
 from attributes.dictionary import GLOBAL_INDEX, GLOBAL_WORDS
 from attributes.values import NANOS
-from mixer._pb import mixer_pb2 as pb
+from mixer._pb import inbound_pb2 as pb
+from mixer._pb.mixer_pb2 import StringMap
 from mixer.adapter.results import QuotaArgs
 from mixer.errors import Code, RpcError
 
@@ -132,25 +135,32 @@ class Words:
             self._by_index = _SHARED | dict(own)
         return self._by_index
 
-    def have(self, least: int, most: int) -> bool:
-        """Whether there is a word at all indices from *least* to *most*."""
-        return least >= -len(self._back) and most < len(GLOBAL_WORDS)
+    def miss(self, names: frozenset[str]) -> bool:
+        """Whether none of the message's own is among *names*."""
+        return names.isdisjoint(self._back)
+
+    def have(self, indices: Collection[int]) -> bool:
+        """Whether there is a word at each of *indices*."""
+        if not indices:
+            return True
+        return min(indices) >= -len(self._back) and max(indices) < len(GLOBAL_WORDS)
 
     @property
     def are_plain(self) -> bool:
         """Whether none of the message's own is there twice, nor among the global ones."""
         return not self.hide and len(self.own) == len(self._back)
 
-    def pairs(self, entries: Mapping[int, int]) -> dict[str, str] | None:
-        """All *entries* as words, None where any index is out of range."""
+    def pairs(self, sent: bytes) -> dict[str, str] | None:
+        """A `StringMap` as words, None where any index is out of range, or it is none."""
         own, shared, found = self._back, GLOBAL_WORDS, {}
         try:
+            entries = StringMap.FromString(sent).entries
             for key in entries:
                 value = entries[key]
                 found[shared[key] if key >= 0 else own[key]] = (
                     shared[value] if value >= 0 else own[value]
                 )
-        except IndexError:
+        except (IndexError, DecodeError):
             return None
         return found
 
@@ -164,7 +174,7 @@ class Message(dict[str, Value | None]):
 
     __slots__ = ("_kinds", "_string", "attributes", "words")
 
-    def __init__(self, attributes: pb.CompressedAttributes, words: Words) -> None:
+    def __init__(self, attributes: Sent, words: Words) -> None:
         self.attributes = attributes
         self.words = words
         self._string = attributes.strings.get
@@ -201,7 +211,7 @@ class Message(dict[str, Value | None]):
     def _decoded(self, index: int) -> Value | None:
         """The value of an attribute that is no text."""
         if index in (maps := self.attributes.string_maps):
-            return self.words.pairs(maps[index].entries)
+            return self.words.pairs(maps[index])
         kind = self._kind(index)
         if kind is None:
             return None
@@ -229,7 +239,7 @@ def _delta(request: pb.ReportRequest, defaults: Words) -> Iterator[Source | str]
     for attributes in request.attributes:
         words = Words(attributes.words) if attributes.words else defaults
         if state is None:
-            state = State(Message(attributes, words))
+            state = State(attributes, words)
             yield state
         elif errors := state.update(attributes, words):
             text = ", ".join(errors)
@@ -238,24 +248,60 @@ def _delta(request: pb.ReportRequest, defaults: Words) -> Iterator[Source | str]
             yield state
 
 
+Bytes: TypeAlias = bytes  # a field below has that name
+
+
+@dataclass(slots=True)
+class Attributes:
+    """What several messages have left behind: as one message, but of dictionaries."""
+
+    strings: dict[int, int] = field(default_factory=dict)
+    int64s: dict[int, int] = field(default_factory=dict)
+    doubles: dict[int, float] = field(default_factory=dict)
+    bools: dict[int, bool] = field(default_factory=dict)
+    timestamps: dict[int, timestamp_pb2.Timestamp] = field(default_factory=dict)
+    durations: dict[int, duration_pb2.Duration] = field(default_factory=dict)
+    bytes: dict[int, Bytes] = field(default_factory=dict)
+    string_maps: dict[int, Bytes] = field(default_factory=dict)
+
+
+Sent: TypeAlias = pb.CompressedAttributes | Attributes
+
+
+def _maps(sent: Sent) -> tuple[Any, ...]:
+    return (
+        sent.strings, sent.int64s, sent.doubles, sent.bools,
+        sent.timestamps, sent.durations, sent.bytes, sent.string_maps,
+    )  # fmt: skip
+
+
 class State:
     """The attributes that a row of delta messages has left behind."""
 
-    __slots__ = ("_changed", "_kinds", "attributes", "latest", "words")
+    __slots__ = ("_changed", "_fit", "_latest", "_sent", "_size", "_words", "attributes", "words")
 
-    def __init__(self, first: Message) -> None:
-        self.attributes = pb.CompressedAttributes()
-        self.attributes.CopyFrom(first.attributes)
-        self.words: Words | None = first.words
-        """None where what was sent can't be told from *attributes* any longer."""
-        self.latest = Message(self.attributes, first.words)
+    def __init__(self, first: pb.CompressedAttributes, words: Words) -> None:
+        self.attributes = Attributes()
+        self._words = words
         self._changed: dict[str, Value] = {}
-        self._kinds = [set(values) for values in _maps(first.attributes)]
-        """The indices that are in each type map, in the order of fields."""
-        indices: set[int] = set().union(*self._kinds)
-        is_odd = len(indices) < sum(map(len, self._kinds))
-        if is_odd or (indices and not first.words.have(min(indices), max(indices))):
-            self.words = None
+        self._sent: list[pb.CompressedAttributes] = []
+        self._latest: Message | None = None
+        self._size = 0
+        """Attributes whose names were found right."""
+
+        self._fit: set[bytes] = set()
+        """Maps that were found right."""
+
+        self._put(first)
+        self.words: Words | None = words if self._is_right() else None
+        """None where what was sent can't be told from *attributes* any longer."""
+
+    @property
+    def latest(self) -> Message:
+        """The attributes as a source."""
+        if self._latest is None:
+            self._latest = Message(self.attributes, self._words)
+        return self._latest
 
     def get(self, name: str) -> Value | None:
         """The value last set."""
@@ -269,32 +315,49 @@ class State:
         A name in two type maps ends the update; what was set until then stays. An index out of
         range reads as "".
         """
-        # Fast path: where nothing is wrong, protobuf itself sets one message upon the other.
-        if words is self.words and words.are_plain and self._fits(attributes):
-            self.attributes.MergeFrom(attributes)
-            self.latest = Message(self.attributes, words)
-            return []
+        if words is self.words and words.are_plain:
+            self._put(attributes)
+            if self._is_right():
+                return []
+            self._sent.pop()
+            self.attributes = Attributes()
+            for before in self._sent.copy():
+                self._put(before)
         self.words = None
         return self._set(attributes, words)
 
-    def _fits(self, sent: pb.CompressedAttributes) -> bool:
-        """Whether nothing is wrong with a message, and no attribute changes its type map."""
-        assert self.words is not None
-        indices: list[int] = []
-        for kind, values in zip(self._kinds, _maps(sent), strict=True):
-            if not kind.issuperset(values):
-                new = set(values) - kind
-                if not all(map(new.isdisjoint, self._kinds)):
-                    return False
-                kind |= new
-                indices += new
-        strings, maps = sent.strings, sent.string_maps
-        indices += [strings[index] for index in strings]
-        for index in maps:
-            entries = maps[index].entries
-            indices += entries
-            indices += [entries[key] for key in entries]
-        return not indices or self.words.have(min(indices), max(indices))
+    def _put(self, sent: pb.CompressedAttributes) -> None:
+        """Set what *sent* has, right or wrong."""
+        self._sent.append(sent)
+        self._latest = None
+        for mine, values in zip(_maps(self.attributes), _maps(sent), strict=True):
+            for index in values:
+                mine[index] = values[index]
+
+    def _is_right(self) -> bool:
+        """Whether there are words for all indices, and each attribute is in one type map."""
+        maps, words = _maps(self.attributes), self._words
+        size = sum(map(len, maps))
+        if size != self._size:
+            names = set().union(*maps)
+            if len(names) != size or not words.have(names):
+                return False
+            self._size = size
+        return words.have(self.attributes.strings.values()) and all(
+            entries in self._fit or self._fits(entries)
+            for entries in self.attributes.string_maps.values()
+        )
+
+    def _fits(self, sent: bytes) -> bool:
+        """Whether there are words for all of a map."""
+        try:
+            entries = StringMap.FromString(sent).entries
+        except DecodeError:
+            return False
+        if not self._words.have([*entries, *[entries[key] for key in entries]]):
+            return False
+        self._fit.add(sent)
+        return True
 
     def _set(self, attributes: pb.CompressedAttributes, words: Words) -> list[str]:
         errors: list[str] = []
@@ -306,8 +369,16 @@ class State:
                 return ""
             return found
 
+        def texts(sent: bytes) -> dict[str, str]:
+            try:
+                entries = StringMap.FromString(sent).entries
+            except DecodeError as error:
+                errors.append(f"a string map can not be read: {error}")
+                return {}
+            return {word(key): word(entries[key]) for key in sorted(entries)}
+
         seen: set[str] = set()
-        for kind, values in _typed(attributes, word):
+        for kind, values in _typed(attributes, word, texts):
             for index, value in values:
                 name = word(index)
                 if name in seen and kind != "string":
@@ -317,15 +388,10 @@ class State:
         return errors
 
 
-def _maps(sent: pb.CompressedAttributes) -> tuple[Mapping[int, object], ...]:
-    return (
-        sent.strings, sent.int64s, sent.doubles, sent.bools,
-        sent.timestamps, sent.durations, sent.bytes, sent.string_maps,
-    )  # fmt: skip
-
-
 def _typed(
-    sent: pb.CompressedAttributes, word: Callable[[int], str]
+    sent: pb.CompressedAttributes,
+    word: Callable[[int], str],
+    texts: Callable[[bytes], dict[str, str]],
 ) -> Iterator[tuple[str, Iterator[tuple[int, Value]]]]:
     """All attributes of a message by type, each by index in ascending order."""
     yield "string", ((at, word(sent.strings[at])) for at in sorted(sent.strings))
@@ -335,10 +401,7 @@ def _typed(
     yield "timestamp", ((at, timestamp(sent.timestamps[at])) for at in sorted(sent.timestamps))
     yield "duration", ((at, duration(sent.durations[at])) for at in sorted(sent.durations))
     yield "bytes", ((at, sent.bytes[at]) for at in sorted(sent.bytes))
-    for at in sorted(sent.string_maps):
-        entries = sent.string_maps[at].entries
-        decoded = {word(key): word(entries[key]) for key in sorted(entries)}
-        yield "string map", iter([(at, decoded)])
+    yield "string map", ((at, texts(sent.string_maps[at])) for at in sorted(sent.string_maps))
 
 
 def timestamp(sent: timestamp_pb2.Timestamp) -> Timestamp:

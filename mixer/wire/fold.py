@@ -55,7 +55,7 @@ class Folder:
 
     def bound(self, words: Words) -> Folds | None:
         """The folding of messages which have *words*; others are left as they are."""
-        usual = words.own.keys().isdisjoint(self._names)
+        usual = words.miss(self._names)
         found = self._usual if usual else self._functions(words)
         if found is None:
             return None
@@ -149,7 +149,7 @@ class Folder:
 
     def _key(self, at: int) -> str:
         name = self._maps[at]
-        if name in ("string_maps", "timestamps", "durations"):
+        if name in ("timestamps", "durations"):
             return f"{name}[k{at}].SerializeToString() if k{at} in {name} else None"
         if name == "doubles":  # two zeros are equal, and not the same
             return f"repr(doubles.get(k{at}))"

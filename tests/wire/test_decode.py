@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attributes import Duration, Timestamp, Value
+from attributes import Duration, Source, Timestamp, Value
 from attributes.dictionary import GLOBAL_INDEX, GLOBAL_WORDS
+from mixer._pb import inbound_pb2 as inbound
 from mixer._pb import mixer_pb2 as pb
 from mixer.errors import Code, RpcError
 from mixer.wire import decode, encode
@@ -22,9 +23,9 @@ PATH = GLOBAL_INDEX["request.path"]
 HEADERS = GLOBAL_INDEX["request.headers"]
 
 
-def source(**maps: Any) -> decode.Message:
-    sent = pb.CompressedAttributes(**maps)
-    return decode.Message(sent, decode.Words(sent.words))
+def source(**maps: Any) -> Source:
+    sent = pb.CheckRequest(attributes=pb.CompressedAttributes(**maps))
+    return decode.check_request(sent.SerializeToString()).source
 
 
 def body(name: str) -> bytes:
@@ -279,3 +280,41 @@ def test_a_name_twice_in_a_delta_is_told_also_where_the_first_message_had_it_so(
         "request could not be processed due to invalid attributes: "
         "duplicate attribute request.host (type int64)"
     )
+
+
+def broken_headers(**maps: Any) -> bytes:
+    """Attributes whose request.headers are bytes that are no map."""
+    sent = inbound.CompressedAttributes(string_maps={HEADERS: b"\x0a\x09?"}, **maps)
+    return sent.SerializeToString()
+
+
+def test_a_map_that_is_none_is_absent_and_takes_nothing_else_along() -> None:
+    raw = inbound.CheckRequest()
+    raw.attributes.ParseFromString(broken_headers(words=["x"], strings={HOST: -1}))
+    read = decode.check_request(raw.SerializeToString()).source.get
+    assert (read("request.headers"), read("request.host")) == (None, "x")
+
+
+def test_a_delta_with_a_map_that_is_none_says_so_and_sets_the_rest() -> None:
+    request = inbound.ReportRequest(default_words=["x", "y"])
+    request.attributes.add(strings={HOST: -1})
+    request.attributes.add().ParseFromString(broken_headers(strings={HOST: -2}))
+    first, told = decode.report_request(request.SerializeToString()).sources
+    assert isinstance(told, str)
+    assert told.startswith(
+        "request could not be processed due to invalid attributes: a string map can not be read"
+    )
+    assert not isinstance(first, str)
+    assert (first.get("request.host"), first.get("request.headers")) == ("y", {})
+
+
+def test_a_delta_that_goes_wrong_keeps_what_those_before_it_have_set() -> None:
+    found = deltas(
+        pb.CompressedAttributes(strings={HOST: -1}),
+        pb.CompressedAttributes(strings={PATH: -2}),
+        pb.CompressedAttributes(strings={HOST: -3}, int64s={HOST: 1}),
+        pb.CompressedAttributes(strings={PATH: -1}),
+    )
+    assert found[1] == {"request.host": "x", "request.path": "y"}
+    assert isinstance(found[2], str)
+    assert found[3] == {"request.host": "z", "request.path": "x"}
