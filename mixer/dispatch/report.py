@@ -14,7 +14,7 @@ from mixer.dispatch.run import Fault, error_list, run
 from mixer.errors import Code, RpcError
 from mixer.rules.folding import Folds, Number
 from mixer.rules.plain import build
-from mixer.rules.routes import Call, Found, Gather, Route, Routes, identity
+from mixer.rules.routes import Call, Found, Gather, Pending, Route, Routes, identity
 
 MIN_FOLDED = 3
 """It takes so many bags to save what telling them apart costs."""
@@ -95,6 +95,8 @@ class _Collecting:
         self._folds = folds
         self._few = few
         self._batches: dict[tuple[str, str], Batch] = {}
+        self._known: dict[Call, Batch] = {}
+        """The batch of each call that brought anything yet."""
         self._groups: dict[Hashable, Group | None] = {}
         """By what decides the bags; None for those that must be looked at one by one."""
         self._tallies: dict[Hashable, list[Number]] = {}
@@ -102,11 +104,9 @@ class _Collecting:
     def add(self, source: Source) -> None:
         """Take in what a source brings."""
         folds = self._folds
-        if folds is None or (read := folds.fold(source)) is None:
-            self.take(Bag(source))
-            return
-        if self._few:
-            folds.fill(source, True)
+        if folds is not None and self._few:
+            folds.all(source)
+        if folds is None or self._few or (read := folds.fold(source)) is None:
             self.take(Bag(source))
             return
         key, numbers = read
@@ -121,7 +121,7 @@ class _Collecting:
         for taken, place in group.tallies:
             taken.append(numbers[place])
         if group.rest or group.apart:
-            folds.fill(source, False)
+            folds.others(source)
             self._build(group, Bag(source))
 
     def _group(self, folds: Folds, bag: Bag, numbers: Sequence[Number]) -> Group | None:
@@ -134,7 +134,7 @@ class _Collecting:
                 tally.append(numbers[place])
                 group.tallies.append((tally, place))
                 continue
-            self._append(route, call, (instance,))
+            self._append([(route, call, (instance,))])
             group.apart.append((route, call))
             if place is not None:
                 whole = True
@@ -161,8 +161,7 @@ class _Collecting:
 
     def take(self, bag: Bag) -> None:
         """Take in what a bag brings, looked at whole."""
-        for pending in self._found(bag).pending:
-            self._append(*pending)
+        self._append(self._found(bag).pending)
 
     def _found(self, bag: Bag) -> Found:
         found = self._routes.gather(Variety.REPORT, bag, identity(bag))
@@ -183,19 +182,19 @@ class _Collecting:
             rest(bag, None, found)
         for route, call in group.apart:
             build(route, call, bag, found)
-        for pending in found.pending:
-            self._append(*pending)
+        self._append(found.pending)
         self.failures += found.failures
         if found.faults:  # then it is not like the other bags of its group
             group.bags -= 1
             self._routes.observer.phase(group.rules, group.calls - found.faults)
 
-    def _append(self, route: Route, call: Call, arguments: tuple[Instance]) -> None:
-        if route.mode is Mode.SHADOW:
-            route.observer.shadowed("reported")
-            return
-        batch = self._batch(route, call)
-        batch.instances += arguments
+    def _append(self, pending: Sequence[Pending]) -> None:
+        for route, call, arguments in pending:
+            if route.mode is Mode.SHADOW:
+                route.observer.shadowed("reported")
+            else:
+                batch = self._known.get(call) or self._batch(route, call)
+                batch.instances += arguments
 
     def _batch(self, route: Route, call: Call) -> Batch:
         key = call.title, call.builder.shape.template.template
@@ -204,6 +203,7 @@ class _Collecting:
             batch = self._batches[key] = Batch(call)
         if route not in batch.owners:
             batch.owners.append(route)
+        self._known[call] = batch
         return batch
 
 

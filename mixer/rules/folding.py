@@ -27,12 +27,8 @@ Two bags of one Report whose first parts are equal match the same rules with the
 for their measures.
 """
 
-Fill: TypeAlias = Callable[[Source, bool], None]
-"""
-Has a source decode at once what the rest of its calls read, or all that is read of it.
-
-Only for one of which `Fold` has given something.
-"""
+Decode: TypeAlias = Callable[[Source], None]
+"""Has a source decode at once what would be asked of it bit by bit."""
 
 Places: TypeAlias = Mapping[Call, int]
 """Of the calls whose numbers a `Fold` gives, the place of each. Others are made for each bag."""
@@ -145,6 +141,11 @@ class Folds:
     """The folding of one Report."""
 
     fold: Fold
-    fill: Fill
+    all: Decode
+    """Decodes all that is read, but for maps."""
+
+    others: Decode
+    """Decodes what the rest of calls read; for a source of which `fold` gave something."""
+
     places: Places
     rest: Mapping[Route, Gather]

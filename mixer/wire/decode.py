@@ -88,31 +88,29 @@ def _check_word_count(count: int) -> None:
         )
 
 
-_SHARED = dict(enumerate(GLOBAL_WORDS))
 _SHARED_WORDS = frozenset(GLOBAL_WORDS)
 
 
 class Words:
     """The words of one message, or of several that share them."""
 
-    __slots__ = ("_back", "_by_index", "_own", "hide")
+    __slots__ = ("_own", "back", "hide")
 
     def __init__(self, words: Sequence[str]) -> None:
-        self._back = words[::-1]
+        self.back = words[::-1]
         """The message's own, last first: each one's index, which is negative, is its place."""
 
-        self.hide = not _SHARED_WORDS.isdisjoint(self._back)
+        self.hide = not _SHARED_WORDS.isdisjoint(self.back)
         """Whether any of the message's own is among the global ones, and goes before it."""
 
         self._own: dict[str, int] | None = None
-        self._by_index: dict[int, str] | None = None
 
     @property
     def own(self) -> dict[str, int]:
         """Indices of the message's own words; of one that occurs twice the last one wins."""
         if self._own is None:
-            count = len(self._back)
-            self._own = dict(zip(self._back[::-1], range(-1, -1 - count, -1), strict=True))
+            count = len(self.back)
+            self._own = dict(zip(self.back[::-1], range(-1, -1 - count, -1), strict=True))
         return self._own
 
     def index(self, word: str) -> int | None:
@@ -123,36 +121,28 @@ class Words:
     def at(self, index: int) -> str | None:
         """The word at *index*, None where it is out of range."""
         try:
-            return GLOBAL_WORDS[index] if index >= 0 else self._back[index]
+            return GLOBAL_WORDS[index] if index >= 0 else self.back[index]
         except IndexError:
             return None
 
-    @property
-    def by_index(self) -> dict[int, str]:
-        """All words, by the index under which each is sent."""
-        if self._by_index is None:
-            own = zip(range(-len(self._back), 0), self._back, strict=True)
-            self._by_index = _SHARED | dict(own)
-        return self._by_index
-
     def miss(self, names: frozenset[str]) -> bool:
         """Whether none of the message's own is among *names*."""
-        return names.isdisjoint(self._back)
+        return names.isdisjoint(self.back)
 
     def have(self, indices: Collection[int]) -> bool:
         """Whether there is a word at each of *indices*."""
         if not indices:
             return True
-        return min(indices) >= -len(self._back) and max(indices) < len(GLOBAL_WORDS)
+        return min(indices) >= -len(self.back) and max(indices) < len(GLOBAL_WORDS)
 
     @property
     def are_plain(self) -> bool:
         """Whether none of the message's own is there twice, nor among the global ones."""
-        return not self.hide and len(self.own) == len(self._back)
+        return not self.hide and len(self.own) == len(self.back)
 
     def pairs(self, sent: bytes) -> dict[str, str] | None:
         """A `StringMap` as words, None where any index is out of range, or it is none."""
-        own, shared, found = self._back, GLOBAL_WORDS, {}
+        own, shared, found = self.back, GLOBAL_WORDS, {}
         try:
             entries = StringMap.FromString(sent).entries
             for key in entries:

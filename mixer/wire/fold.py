@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
 
 from attributes import Source, ValueType
+from attributes.dictionary import GLOBAL_WORDS
 from attributes.values import NANOS
 from mixer.expr.source import compiled
 from mixer.rules.folding import HUGE, Folding, Folds, Measure, Number
@@ -46,9 +47,8 @@ class Folder:
         places = {name: at for at, (name, _) in enumerate(self._wanted)}
         self._keys = tuple(places[name] for name, _ in folding.reads)
         self._measures = tuple((places.get(m.attribute), m) for m in folding.measures)
-        singles = [name for name, type_ in self._wanted if type_ is not ValueType.STRING_MAP]
         self._rest = tuple(places[name] for name, _ in folding.rest_reads)
-        self._all = tuple(places[name] for name in singles)
+        self._all = tuple(at for at, name in enumerate(self._maps) if name != "string_maps")
         self._names = frozenset(places)
         self._made: dict[tuple[bool, ...], Callable[..., Any]] = {}
         self._usual = self._functions(Words(()))
@@ -67,14 +67,18 @@ class Folder:
                 return found
             return None
 
-        def fill(source: Source, everything: bool) -> None:
+        def decode(source: Source, how: Callable[..., None]) -> None:
             message = source.latest if isinstance(source, State) else source
-            assert isinstance(message, Message)
-            (decode_all if everything else decode_rest)(
-                message.attributes, message, words.by_index.get
-            )
+            if isinstance(message, Message) and message.words is words:
+                how(message.attributes, message, words.back)
 
-        return Folds(fold, fill, self._folding.places, self._folding.rest)
+        return Folds(
+            fold,
+            lambda source: decode(source, decode_all),
+            lambda source: decode(source, decode_rest),
+            self._folding.places,
+            self._folding.rest,
+        )
 
     def _functions(self, words: Words) -> tuple[Callable[..., Any], ...] | None:
         """The functions for callers with *words*; None where there are too many kinds of them."""
@@ -100,31 +104,37 @@ class Folder:
         takes = [f"k{at}" for at in range(len(known))] + [f"not_{name}" for name in MAPS.values()]
         lines = [f"def make({', '.join(takes)}):", "    def read(sent):"]
         lines += [f"        {line}" for line in self._lines(known)]
-        for name, places in (("decode_rest", self._rest), ("decode_all", self._all)):
-            lines.append(f"    def {name}(sent, found, word):")
-            lines += [f"        {line}" for line in self._decoding(places, known)]
+        lines.append("    def decode_rest(sent, found, own):")
+        lines += [f"        {line}" for line in self._decoding(self._rest, known)]
+        lines.append("    def decode_all(sent, found, own):")
+        lines += [f"        {line}" for line in self._checking(known)]
+        lines += [f"        {line}" for line in self._decoding(self._all, known)]
         lines += ["    return read, decode_rest, decode_all", ""]
-        names: dict[str, Any] = {"timestamp": timestamp, "duration": duration}
+        names = {"timestamp": timestamp, "duration": duration, "shared": GLOBAL_WORDS}
         return compiled("\n".join(lines), "make", names, "fold")
 
     def _decoding(self, places: Sequence[int], known: tuple[bool, ...]) -> Iterator[str]:
-        """Write the decoding of what `read` has found to be where it should be."""
-        for name in ("strings", *MAPS.values()):
-            yield f"{name} = sent.{name}.get"
+        """Write the decoding of what was found to be where it should be."""
+        for name in sorted({self._maps[at] for at in places}):
+            yield f"{name} = sent.{name}"
+        yield "try:"
         for at in places:
-            attribute, name = self._wanted[at][0], self._maps[at]
-            target = f"found[{attribute!r}]"
+            target, name = f"    found[{self._wanted[at][0]!r}]", self._maps[at]
             if not known[at]:
                 yield f"{target} = None"
                 continue
-            yield f"v = {target} = {name}(k{at})"
-            match name:
-                case "strings":
-                    yield f"if v is not None: {target} = word(v)"
-                case "timestamps" | "durations":
-                    yield f"if v is not None: {target} = {name[:-1]}(v)"
+            yield f"    v = {name}.get(k{at})"
+            shown = "v"
+            if name == "strings":
+                shown = "None if v is None else shared[v] if v >= 0 else own[v]"
+            elif name in ("timestamps", "durations"):
+                shown = f"None if v is None else {name[:-1]}(v)"
+            yield f"{target} = {shown}"
+        yield "    pass"
+        yield "except IndexError: pass  # what that means, the source knows"
 
-    def _lines(self, known: tuple[bool, ...]) -> Iterator[str]:
+    def _checking(self, known: tuple[bool, ...]) -> Iterator[str]:
+        """Write the end of the function where an attribute is in the map of another type."""
         yield "strings = sent.strings"
         strange = [
             f"k{at} in strings"
@@ -134,8 +144,10 @@ class Folder:
         for name in MAPS.values():
             yield f"{name} = sent.{name}"
             strange.append(f"not not_{name}.isdisjoint({name})")
-        # An attribute in the map of another type: what that means, the plain way knows.
-        yield f"if {' or '.join(strange)}: return None"
+        yield f"if {' or '.join(strange)}: return None  # what that means, the source knows"
+
+    def _lines(self, known: tuple[bool, ...]) -> Iterator[str]:
+        yield from self._checking(known)
         measured = []
         for number, (at, measure) in enumerate(self._measures):
             if at is None:
