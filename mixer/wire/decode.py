@@ -21,6 +21,7 @@ from mixer._pb import inbound_pb2 as pb
 from mixer._pb.mixer_pb2 import StringMap
 from mixer.adapter.results import QuotaArgs
 from mixer.errors import Code, RpcError
+from mixer.wire.maps import fits
 
 
 class CheckCall(msgspec.Struct, frozen=True):
@@ -139,6 +140,10 @@ class Words:
     def are_plain(self) -> bool:
         """Whether none of the message's own is there twice, nor among the global ones."""
         return not self.hide and len(self.own) == len(self.back)
+
+    def fit(self, entries: bytes) -> bool:
+        """Whether there are words for all of a `StringMap`."""
+        return fits(entries, len(self.back))
 
     def pairs(self, sent: bytes) -> dict[str, str] | None:
         """A `StringMap` as words, None where any index is out of range, or it is none."""
@@ -333,21 +338,9 @@ class State:
             if len(names) != size or not words.have(names):
                 return False
             self._size = size
-        return words.have(self.attributes.strings.values()) and all(
-            entries in self._fit or self._fits(entries)
-            for entries in self.attributes.string_maps.values()
-        )
-
-    def _fits(self, sent: bytes) -> bool:
-        """Whether there are words for all of a map."""
-        try:
-            entries = StringMap.FromString(sent).entries
-        except DecodeError:
-            return False
-        if not self._words.have([*entries, *[entries[key] for key in entries]]):
-            return False
-        self._fit.add(sent)
-        return True
+        unknown = set(self.attributes.string_maps.values()) - self._fit
+        self._fit |= unknown
+        return words.have(self.attributes.strings.values()) and all(map(words.fit, unknown))
 
     def _set(self, attributes: pb.CompressedAttributes, words: Words) -> list[str]:
         errors: list[str] = []
