@@ -6,17 +6,19 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from mixer.cli import flags, mixs_convert, mixs_crd, mixs_eval, mixs_server
+from mixer.cli import flags, mixs_server
 from mixer.errors import Severity, StartError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run mixs; return the exit code: 1 where the command fails, 2 for bad flags."""
-    arguments = parser().parse_args(argv)
+    argv = sys.argv[1:] if argv is None else argv
+    arguments = parser(*argv[:1]).parse_args(argv)
     try:
         code: int = arguments.run(arguments, os.environ)
     except StartError as error:
@@ -27,30 +29,73 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line of mixs."""
+def parser(command: str = "") -> argparse.ArgumentParser:
+    """The whole command line of mixs; that of one *command* imports nothing for the others."""
     top = flags.Parser("mixs", description=__doc__)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    mixs_server.add_parser(commands)
+    for add in [_COMMANDS[command]] if command in _COMMANDS else _COMMANDS.values():
+        add(commands)
+    return top
+
+
+def _add_probe(commands: Any) -> None:
     probe = commands.add_parser("probe", help="check a file probe")
     flags.add(probe, PROBE_FLAGS)
     probe.set_defaults(run=_probe)
+
+
+def _add_validate(commands: Any) -> None:
     validate = commands.add_parser("validate", help="find all problems of a configuration")
     validate.add_argument("paths", nargs="+", metavar="PATH", help="directories or files")
     flags.add(validate, VALIDATE_FLAGS)
     validate.set_defaults(run=_validate)
+
+
+def _add_eval(commands: Any) -> None:
+    from mixer.cli import mixs_eval
+
     mixs_eval.add_parser(commands)
+
+
+def _add_convert(commands: Any) -> None:
+    from mixer.cli import mixs_convert
+
     mixs_convert.add_parser(commands)
+
+
+def _add_schema(commands: Any) -> None:
     schema = commands.add_parser("schema", help="print the JSON Schema of the configuration")
     schema.set_defaults(run=_schema)
+
+
+def _add_crd(commands: Any) -> None:
+    from mixer.cli import mixs_crd
+
     mixs_crd.add_parser(commands)
+
+
+def _add_collateral(commands: Any) -> None:
     collateral = commands.add_parser("collateral", help="write the reference pages")
     collateral.add_argument("folder", metavar="FOLDER", help="where the pages go")
     collateral.set_defaults(run=_collateral)
+
+
+def _add_version(commands: Any) -> None:
     about = commands.add_parser("version", help="print the version")
     about.set_defaults(run=_version)
-    return top
 
+
+_COMMANDS: Mapping[str, Callable[[Any], None]] = {
+    "server": mixs_server.add_parser,
+    "probe": _add_probe,
+    "validate": _add_validate,
+    "eval": _add_eval,
+    "convert": _add_convert,
+    "schema": _add_schema,
+    "crd": _add_crd,
+    "collateral": _add_collateral,
+    "version": _add_version,
+}
 
 PROBE_FLAGS = (
     flags.Flag("probe-path", "", "file to look at"),
