@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 import grpc
 
+from bench import pipeline
 from bench.cases import Case
 
 Load: TypeAlias = Callable[[int, int], None]
@@ -89,25 +90,19 @@ def _unique(case: Case, message: bytes) -> Load:
         text = b"bench-%d" % serial
         return message + _DEDUPLICATION_ID + bytes([len(text)]) + text
 
-    async def stream(channel: grpc.aio.Channel, requests: int) -> None:
-        call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_method(case))
-        for _ in range(requests):
-            await call(body())
-
     async def send(port: int, requests: int) -> None:
-        channels = [
-            # Else all channels to one address share one connection.
-            grpc.aio.insecure_channel(
-                f"127.0.0.1:{port}", options=[("grpc.use_local_subchannel_pool", 1)]
-            )
-            for _ in range(case.connections)
-        ]
-        lanes = [channel for channel in channels for _ in range(case.streams)]
-        share, rest = divmod(requests, len(lanes))
-        async with asyncio.timeout(_PATIENCE), asyncio.TaskGroup() as lanes_open:
-            for number, channel in enumerate(lanes):
-                lanes_open.create_task(stream(channel, share + (number < rest)))
-        for channel in channels:
-            await channel.close()
+        share, rest = divmod(requests, case.connections)
+        async with asyncio.timeout(_PATIENCE), asyncio.TaskGroup() as connections:
+            for number in range(case.connections):
+                count = share + (number < rest)
+                connections.create_task(
+                    pipeline.send(port, _method(case), body, count, case.streams)
+                )
 
-    return lambda port, requests: asyncio.run(send(port, requests))
+    def run(port: int, requests: int) -> None:
+        try:
+            asyncio.run(send(port, requests))
+        except* (OSError, TimeoutError, pipeline.Refused) as group:
+            raise NotLoaded(f"{case.name}: {group.exceptions[0]}") from None
+
+    return run

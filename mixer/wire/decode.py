@@ -58,7 +58,9 @@ def check_request(raw: bytes) -> CheckCall:
     _check_word_count(request.global_word_count)
     quotas = {}
     if sent := request.quotas:
-        quotas = {name: QuotaArgs(given.amount, given.best_effort) for name, given in sent.items()}
+        for name in sent:  # items() of protobuf are slower
+            given = sent[name]
+            quotas[name] = QuotaArgs(given.amount, given.best_effort)
     source = Message(request.attributes, Words(request.attributes.words))
     return CheckCall(source, request.global_word_count, request.deduplication_id, quotas)
 
