@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +13,10 @@ from time import monotonic, process_time
 
 from adapters.prometheus.config import Definition, Kind
 from adapters.prometheus.exporter import Exporter
-from mixer.adapter import catalogue
+from adapters.statsd import Kind as StatsdKind
+from adapters.statsd import MetricInfo, Statsd, StatsdConfig
+from mixer.adapter import Duration, Metric, Shape, ValueType, catalogue
+from mixer.adapter.testing import running
 from mixer.runtime import Options, Runtime
 from mixer.runtime.options import adapter_defaults
 from mixer.server.loadshedding import Options as NoShedding
@@ -33,6 +37,59 @@ spec:
   match: destination.service.host == "s{number}.default.svc" && request.method == "GET"
   actions: [{{handler: denyall, instances: [denyrequest]}}]
 ---"""
+_TO_STATSD = """
+apiVersion: config.istio.io/v1alpha2
+kind: handler
+metadata: {{name: statsd, namespace: istio-system}}
+spec:
+  compiledAdapter: statsd
+  params:
+    address: 127.0.0.1:{port}
+    prefix: mesh
+    flushDuration: 0s
+    metrics:
+      requests:
+        type: COUNTER
+        nameTemplate: 'requests.{{{{.source}}}}.{{{{.destination}}}}.{{{{.code}}}}'
+      bytes: {{type: COUNTER, nameTemplate: 'bytes.{{{{.destination}}}}'}}
+      took: {{type: DISTRIBUTION, nameTemplate: 'took.{{{{.destination}}}}'}}
+---
+apiVersion: config.istio.io/v1alpha2
+kind: instance
+metadata: {{name: requests, namespace: istio-system}}
+spec:
+  compiledTemplate: metric
+  params:
+    value: "1"
+    dimensions:
+      source: source.workload.name | "unknown"
+      destination: destination.service.name | "unknown"
+      code: response.code | 0
+---
+apiVersion: config.istio.io/v1alpha2
+kind: instance
+metadata: {{name: bytes, namespace: istio-system}}
+spec:
+  compiledTemplate: metric
+  params:
+    value: response.size | 0
+    dimensions: {{destination: destination.service.name | "unknown"}}
+---
+apiVersion: config.istio.io/v1alpha2
+kind: instance
+metadata: {{name: took, namespace: istio-system}}
+spec:
+  compiledTemplate: metric
+  params:
+    value: response.duration | "0ms"
+    dimensions: {{destination: destination.service.name | "unknown"}}
+---
+apiVersion: config.istio.io/v1alpha2
+kind: rule
+metadata: {{name: to-statsd, namespace: istio-system}}
+spec:
+  actions: [{{handler: statsd, instances: [requests, bytes, took]}}]
+"""
 
 Measure = Callable[[], float]
 """Gives the CPU microseconds of one operation."""
@@ -52,13 +109,26 @@ def cases(shared: Path) -> Iterator[tuple[str, Measure]]:
         yield name, partial(_called, [config / folder], rpc, raw, calls, bags, not plain)
     raw = (bodies / "check.grpc").read_bytes()[_GRPC_PREFIX:]
     yield "1,000 rules more", partial(_more_rules, config / "check", raw)
+    raw = (bodies / "report-100-independent.grpc").read_bytes()[_GRPC_PREFIX:]
+    for name, plain in (("report to statsd", False), ("report to statsd, plain way", True)):
+        yield name, partial(_report_to_statsd, config / "norule", raw, not plain)
+    yield "a counted value to statsd", partial(_values_to_statsd, StatsdKind.COUNTER)
+    yield "a timing to statsd", partial(_values_to_statsd, StatsdKind.DISTRIBUTION)
     yield "scrape, 10,000 series", partial(_scrape, Kind.COUNTER)
     yield "scrape, as distributions", partial(_scrape, Kind.DISTRIBUTION)
 
 
 def _called(
-    sources: list[Path], rpc: str, raw: bytes, calls: int, bags: int, fused: bool = True
+    sources: list[Path],
+    rpc: str,
+    raw: bytes,
+    calls: int,
+    bags: int,
+    fused: bool = True,
+    rests: bool = False,
 ) -> float:
+    """What a bag costs; if the mixer *rests* between calls, with what it does after them."""
+
     async def run() -> float:
         async with service(sources, fused) as served:
             handler = getattr(served, rpc)
@@ -66,6 +136,8 @@ def _called(
             start = process_time()
             for _ in range(calls):
                 await handler(raw)
+                if rests:
+                    await asyncio.sleep(0)
             return (process_time() - start) / (calls * bags) * 1e6
 
     return asyncio.run(run())
@@ -102,6 +174,57 @@ def _more_rules(config: Path, raw: bytes) -> float:
         more.write_text(more_rules(_MORE_RULES))
         with_more = _called([config, more], "check", raw, 2000, 1)
         return with_more - _called([config], "check", raw, 2000, 1)
+
+
+def _report_to_statsd(vocabulary: Path, raw: bytes, fused: bool) -> float:
+    """A bag with two counters and a timing, each Report sent for itself."""
+    with TemporaryDirectory() as folder, _deaf() as port:
+        rules = Path(folder) / "statsd.yaml"
+        rules.write_text(_TO_STATSD.format(port=port))
+        return _called([vocabulary, rules], "report", raw, 20, 100, fused, rests=True)
+
+
+def _values_to_statsd(kind: StatsdKind) -> float:
+    """A value of a batch of 100 under 20 names, each batch sent for itself."""
+    timed = kind is StatsdKind.DISTRIBUTION
+    types = {
+        "value": ValueType.DURATION if timed else ValueType.INT64,
+        "dimensions.destination": ValueType.STRING,
+        "dimensions.code": ValueType.INT64,
+    }
+    shape = Shape("requests.instance.ns", Metric, types)
+    batch = [
+        Metric(
+            name=shape.name,
+            value=Duration.of(0.0123) if timed else 1,
+            dimensions={"destination": f"service-{number % 20}", "code": 200},
+        )
+        for number in range(100)
+    ]
+
+    async def run(port: int) -> float:
+        config = StatsdConfig(
+            address=f"127.0.0.1:{port}",
+            flush_duration=Duration(0),
+            metrics={shape.name: MetricInfo(kind, "r.{{.destination}}.{{.code}}")},
+        )
+        async with running(Statsd, config, shapes=[shape]) as adapter:
+            start = process_time()
+            for _ in range(200):
+                adapter.report(batch)
+                await asyncio.sleep(0)
+            return (process_time() - start) / (200 * len(batch)) * 1e6
+
+    with _deaf() as port:
+        return asyncio.run(run(port))
+
+
+@contextmanager
+def _deaf() -> Iterator[int]:
+    """The port of a UDP socket that nobody reads, as reading would be counted too."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
 
 
 def _scrape(kind: Kind) -> float:

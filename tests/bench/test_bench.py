@@ -103,6 +103,6 @@ def test_a_line_without_baseline_has_no_ratio() -> None:
 def test_every_case_without_a_server_measures_something() -> None:
     shared = Path(__file__).parents[2].parent / "shared"
     cases = dict([*service.cases(shared), *expressions.cases(shared)])
-    assert len(cases) == 24
+    assert len(cases) == 28
     assert cases["match 1, decoded"]() > 0
     assert cases["compile 3"]() > 0

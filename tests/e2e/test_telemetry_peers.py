@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from adapters.statsd import Kind, MetricInfo, Statsd, StatsdConfig
+from mixer.adapter import Duration, Metric, Shape, ValueType
+from mixer.adapter.testing import running
 from tests.peers import prometheus, statsd, wait_for
 from tests.server.conftest import SHARED, Server, body, serve
 
@@ -21,7 +24,8 @@ spec:
   compiledAdapter: statsd
   params:
     address: 127.0.0.1:{port}
-    prefix: mesh
+    prefix: {prefix}
+    flushDuration: {wait}
     metrics:
       requests.instance.istio-system:
         type: COUNTER
@@ -81,18 +85,78 @@ def test_a_real_prometheus_scrapes_and_answers(
         assert labels["reporter"] == "destination"
 
 
+def statsd_config(folder: Path, port: int, prefix: str = "mesh", wait: str = "300ms") -> Path:
+    """A configuration that sends to a statsd at *port*; written anew if it is there."""
+    folder.mkdir(exist_ok=True)
+    vocabulary = (SHARED / "istio-config" / "norule" / "attributes.yaml").read_text()
+    (folder / "attributes.yaml").write_text(vocabulary)
+    rules = STATSD_RULES.format(port=port, prefix=prefix, wait=wait)
+    (folder / "statsd.yaml").write_text(rules)
+    return folder
+
+
+def requests_in(counters: str, prefix: str) -> int:
+    """How many requests statsd has counted."""
+    return sum(map(int, re.findall(rf"\b{prefix}\.requests\.[\w.-]+'?: (\d+)", counters)))
+
+
 @pytest.mark.e2e
 def test_a_real_statsd_shows_the_counters(serve: Callable[..., Server], tmp_path: Path) -> None:
     with statsd(tmp_path) as peer:
-        config = tmp_path / "config"
-        config.mkdir()
-        vocabulary = (SHARED / "istio-config" / "norule" / "attributes.yaml").read_text()
-        (config / "attributes.yaml").write_text(vocabulary)
-        (config / "statsd.yaml").write_text(STATSD_RULES.format(port=peer.port))
-        server = serve(config)
+        server = serve(statsd_config(tmp_path / "config", peer.port))
         server.call("Report", body("report-100-independent"))
-        wait_for(lambda: "mesh.requests.reviews.200" in peer.ask("counters"))
-        counts = re.findall(r"mesh\.requests\.[\w.-]+'?: (\d+)", peer.ask("counters"))
-        assert sum(map(int, counts)) == 100
+        wait_for(lambda: requests_in(peer.ask("counters"), "mesh") == 100)
+        assert "mesh.requests.reviews.200" in peer.ask("counters")
         assert "mesh.size.instance.istio-system" in peer.ask("gauges")
         assert "mesh.took" in peer.ask("timers")
+
+
+@pytest.mark.e2e
+def test_what_waits_for_statsd_is_sent_at_a_reload_and_at_the_end(
+    serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    with statsd(tmp_path) as peer:
+        config = statsd_config(tmp_path / "config", peer.port, wait="1h")
+        server = serve(config)
+        server.call("Report", body("report-100-independent"))
+        assert requests_in(peer.ask("counters"), "mesh") == 0
+        statsd_config(config, peer.port, prefix="later", wait="1h")
+        wait_for(lambda: requests_in(peer.ask("counters"), "mesh") == 100)
+        server.call("Report", body("report-100-delta"))
+        assert requests_in(peer.ask("counters"), "later") == 0
+        assert server.stop() == 0
+        wait_for(lambda: requests_in(peer.ask("counters"), "later") == 100)
+
+
+@pytest.mark.e2e
+async def test_a_real_statsd_has_sums_last_gauges_and_all_timings(tmp_path: Path) -> None:
+    dimensions = {"value": ValueType.INT64, "dimensions.to": ValueType.STRING}
+    timed = {"value": ValueType.DURATION}
+    shapes = [
+        Shape("hits.instance.ns", Metric, dimensions),
+        Shape("level.instance.ns", Metric, dimensions),
+        Shape("took.instance.ns", Metric, timed),
+    ]
+    metrics = {
+        "hits": MetricInfo(type=Kind.COUNTER, name_template="hits.{{.to}}"),
+        "level": MetricInfo(type=Kind.GAUGE, name_template="level.{{.to}}"),
+        "took": MetricInfo(type=Kind.DISTRIBUTION, name_template="took"),
+    }
+    with statsd(tmp_path) as peer:
+        config = StatsdConfig(address=f"127.0.0.1:{peer.port}", metrics=metrics)
+        async with running(Statsd, config, shapes=shapes) as adapter:
+            for number in range(1, 41):
+                to = {"to": "größe" if number % 2 else "plain"}
+                adapter.report(
+                    [
+                        Metric(name="hits.instance.ns", value=number, dimensions=to),
+                        Metric(name="level.instance.ns", value=-number, dimensions=to),
+                        Metric(name="took.instance.ns", value=Duration.of(number / 1000)),
+                    ]
+                )
+        wait_for(lambda: "level" in peer.ask("gauges"))
+        # It drops letters beyond ASCII from names.
+        counters, gauges, timers = (peer.ask(kind) for kind in ("counters", "gauges", "timers"))
+    assert re.findall(r"'?hits\.(\w+)'?: (\d+)", counters) == [("gre", "400"), ("plain", "420")]
+    assert re.findall(r"'?level\.(\w+)'?: (-?\d+)", gauges) == [("gre", "-39"), ("plain", "-40")]
+    assert sorted(map(int, re.findall(r"\b\d+\b", timers))) == list(range(1, 41))
