@@ -54,6 +54,6 @@ def resolve(address: str) -> tuple[Any, Any]:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     except OSError as error:
         raise OSError(f"the statsd address {address!r} has no host: {error}") from None
-    # IPv4 first, as the original had it: at localhost the daemon listens there alone by default.
+    # IPv4 first: unless told otherwise, a daemon listens there alone, and localhost has both.
     family, *_, sockaddr = min(found, key=lambda entry: entry[0] is not socket.AF_INET)
     return family, sockaddr
