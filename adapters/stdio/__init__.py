@@ -18,16 +18,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from adapters.stdio.config import Level, StdioConfig, Stream
-from adapters.stdio.lines import Render, renderer
+from adapters.stdio.lines import level_of, line_of
 from adapters.stdio.sinks import Sink, open_sink
 from mixer.adapter import (
     Adapter,
     FieldProblem,
+    Line,
     LogEntry,
     Metric,
     Reports,
     Shape,
-    Timestamp,
     hookimpl,
 )
 
@@ -54,32 +54,33 @@ class Stdio(Adapter[StdioConfig], Reports[LogEntry | Metric], name="stdio"):
         """Open the stream. Raises OSError where the file can't be written."""
         self._sink = open_sink(self.config)
         masked = frozenset(name.lower() for name in self.config.mask)
-        self._renderers: dict[str, Render] = {
-            shape.name: renderer(shape, self.config.output_as_json, masked)
+        self._lines = {
+            shape.name: line_of(shape, self.config, masked, self.env.now)
             for shape in self.env.shapes
         }
 
-    def report(self, batch: Sequence[LogEntry | Metric], /) -> None:
+    def report(self, batch: Sequence[LogEntry | Metric | str], /) -> None:
         """Write a batch at once. Raises OSError where that fails."""
         if self._sink is None:
             raise RuntimeError("the handler is closed")
-        lines = [line for entry in batch if (line := self._line(entry)) is not None]
+        least, lines = self.config.output_level, []
+        for entry in batch:
+            if isinstance(entry, str):
+                lines.append(entry)
+            elif self._level(entry) >= least:
+                lines.append(self._lines[entry.name].of(entry))
         if lines:
             self._sink.write("".join(lines))
 
-    def _line(self, entry: LogEntry | Metric) -> str | None:
-        """The line of *entry*, or None where its level is below the one configured."""
-        config = self.config
+    def line(self, shape: Shape, /) -> Line | None:
+        """The line of log entries, where all are written."""
+        every = self.config.output_level is Level.INFO
+        return self._lines[shape.name] if every and shape.template is LogEntry else None
+
+    def _level(self, entry: LogEntry | Metric) -> Level:
         if isinstance(entry, Metric):
-            level, time = config.metric_level, Timestamp(self.env.now())
-            variables = entry.dimensions
-        else:
-            level = config.severity_levels.get(entry.severity, Level.INFO)
-            time, variables = entry.timestamp, entry.variables
-        if level < config.output_level:
-            return None
-        value = entry.value if isinstance(entry, Metric) else None
-        return self._renderers[entry.name](level, time, variables, value)
+            return self.config.metric_level
+        return level_of(entry.severity, self.config)
 
     async def close(self) -> None:
         """Flush and close what is not a standard stream."""

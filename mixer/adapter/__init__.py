@@ -13,6 +13,7 @@ from mixer.adapter.base import (
 )
 from mixer.adapter.config import Config, FieldProblem, Meta, NonNegative, Positive
 from mixer.adapter.hooks import hookimpl
+from mixer.adapter.line import Line, Show
 from mixer.adapter.milestones import Milestones
 from mixer.adapter.results import ALLOW, DirectResponse, Grant, QuotaArgs, Verdict
 from mixer.adapter.table import Table, TableFull
@@ -58,6 +59,7 @@ __all__ = [
     "Instance",
     "Kubernetes",
     "KubernetesOutput",
+    "Line",
     "ListEntry",
     "LogEntry",
     "Meta",
@@ -71,6 +73,7 @@ __all__ = [
     "ReportNothing",
     "Reports",
     "Shape",
+    "Show",
     "Subject",
     "Table",
     "TableFull",

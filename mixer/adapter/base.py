@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar, Union, get_args, g
 from structlog.typing import FilteringBoundLogger
 
 from mixer.adapter.config import Config, FieldProblem
+from mixer.adapter.line import Line
 from mixer.adapter.results import Grant, QuotaArgs, Verdict
 from mixer.adapter.table import Table
 from mixer.adapter.template import Instance, Output, Shape
@@ -132,6 +133,16 @@ class Reports(Generic[I_contra]):
         `report`. *instance* is one of them. What is returned is called once, within the Report,
         with the number of each: 0 or more, finite, of a duration the nanoseconds. Two that are
         equal, by ``==`` and hash, get their numbers together. It must not block, and not raise.
+        """
+        return None
+
+    def line(self, shape: Shape, /) -> Line | None:
+        """
+        How instances of *shape* are shown, by a handler that does nothing else with them.
+
+        A fast way, which an adapter need not offer: None where instances are wanted whole. Else
+        some of a batch that `report` is given are no instances but what `Line.of` would give of
+        them, at their places, made of fields that were shown before.
         """
         return None
 

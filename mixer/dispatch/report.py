@@ -13,6 +13,7 @@ from mixer.dispatch.preprocess import preprocess
 from mixer.dispatch.run import Fault, error_list, run
 from mixer.errors import Code, RpcError
 from mixer.rules.folding import Folds, Number
+from mixer.rules.lines import Text
 from mixer.rules.plain import build
 from mixer.rules.routes import Call, Found, Gather, Pending, Route, Routes, identity
 
@@ -28,7 +29,7 @@ class Batch:
     """All instances of one template for one handler, of one Report."""
 
     call: Call
-    instances: list[Instance] = field(default_factory=list)
+    instances: list[Instance | str | None] = field(default_factory=list)
     owners: list[Route] = field(default_factory=list)
     """The rules that sent them, each once."""
 
@@ -52,6 +53,9 @@ class Group:
 
     apart: list[tuple[Route, Call]] = field(default_factory=list)
     """Instead, where some handler wants its measures whole: the same calls one by one, in order."""
+
+    lines: list[tuple[Route, Call, Text]] = field(default_factory=list)
+    """Instead, where their handlers do nothing but write text: what makes it of each bag."""
 
     bags: int = 0
 
@@ -111,7 +115,7 @@ class _Collecting:
             return
         key, numbers = read
         if key not in self._groups and len(self._groups) < MAX_GROUPS:
-            self._groups[key] = self._group(folds, Bag(source), numbers)
+            self._groups[key] = self._group(folds, source, numbers)
             return
         group = self._groups.get(key)
         if group is None:
@@ -120,28 +124,60 @@ class _Collecting:
         group.bags += 1  # after its first
         for taken, place in group.tallies:
             taken.append(numbers[place])
+        if self._write(group, source):
+            return
         if group.rest or group.apart:
             folds.others(source)
             self._build(group, Bag(source))
 
-    def _group(self, folds: Folds, bag: Bag, numbers: Sequence[Number]) -> Group | None:
+    def _write(self, group: Group, source: Source) -> bool:
+        """Take in the text for a bag; False where its instances have to be made."""
+        try:
+            texts = [text(source) for _, _, text in group.lines]
+        except Exception:
+            return False  # what is wrong, its report will say
+        if not texts or None in texts:
+            return False
+        for (route, call, _), text in zip(group.lines, texts, strict=True):
+            batch = self._known.get(call) or self._batch(route, call)
+            batch.instances.append(text)
+        return True
+
+    def _group(self, folds: Folds, source: Source, numbers: Sequence[Number]) -> Group | None:
         """Take in the first bag of a group; None where anything is wrong with such bags."""
-        found = self._found(bag)
-        group, whole = Group(found.rules, len(found.pending)), False
+        found = self._found(Bag(source))
+        group, made, whole = Group(found.rules, len(found.pending)), list[Pending](), False
         for route, call, (instance,) in found.pending:
             place = None if found.faults else folds.places.get(call)
             if place is not None and (tally := self._tally(route, call, instance)) is not None:
                 tally.append(numbers[place])
                 group.tallies.append((tally, place))
                 continue
-            self._append([(route, call, (instance,))])
-            group.apart.append((route, call))
+            made.append((route, call, (instance,)))
+            self._batch(route, call)  # its owners are told in order
             if place is not None:
                 whole = True
             elif not found.faults and (rest := folds.rest[route]) not in group.rest:
                 group.rest.append(rest)
-        (group.rest if whole else group.apart).clear()
-        return None if found.faults else group
+        if found.faults:
+            self._append(made)
+            return None
+        group.lines = self._lines(folds, made)
+        if not self._write(group, source):
+            self._append(made)
+        if whole:
+            group.rest.clear()
+            group.apart = [(route, call) for route, call, _ in made]
+        return group
+
+    def _lines(self, folds: Folds, made: Sequence[Pending]) -> list[tuple[Route, Call, Text]]:
+        """What writes text instead of making such instances; nothing unless it can for all."""
+        if not all(call in folds.lines for _, call, _ in made):
+            return []
+        try:
+            return [(route, call, folds.lines[call](one)) for route, call, (one,) in made]
+        except Exception:
+            return []  # what is wrong, its report will say
 
     def _tally(self, route: Route, call: Call, instance: Instance) -> list[Number] | None:
         """Where the numbers of such instances go; None where the handler wants them whole."""

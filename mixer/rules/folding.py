@@ -16,6 +16,7 @@ from mixer.expr.tree import Attribute, Constant, Fallback, Tree, walk
 from mixer.expr.types import VALUE_TYPES
 from mixer.instances.compile import Entries, Leaf, Part, Struct
 from mixer.rules.fuse import builder
+from mixer.rules.lines import Begin, Piece, Sent, pieces
 from mixer.rules.routes import IDENTITY, Call, Gather, Route
 
 Number: TypeAlias = int | float
@@ -63,6 +64,12 @@ class Folding:
     rest: Mapping[Route, Gather] = field(repr=False)
     """Adds the calls of a route that have no place, for one bag."""
 
+    lines: Mapping[Call, tuple[Piece, ...]] = field(repr=False)
+    """Of calls whose handlers write text."""
+
+    line_maps: tuple[str, ...]
+    """The maps whose entries they show."""
+
     rest_reads: tuple[tuple[str, ValueType], ...]
     """Names and types of the attributes that those read, but for maps."""
 
@@ -93,8 +100,24 @@ def folding(routes: Iterable[Route]) -> Folding | None:
     if not places and not rest:
         return None
     single = {name: type_ for name, type_ in rest_reads.items() if type_ != ValueType.STRING_MAP}
+    others = [call for route in rest for call in route.calls if call not in places]
+    lines = {call: made for call in others if (made := pieces(call, reads)) is not None}
+    maps = {
+        read[0]
+        for line in lines.values()
+        for piece in line
+        if isinstance(piece, Sent)
+        for read in piece.reads
+        if isinstance(read, tuple)
+    }
     return Folding(
-        tuple(sorted(reads.items())), tuple(measures), places, rest, tuple(sorted(single.items()))
+        tuple(sorted(reads.items())),
+        tuple(measures),
+        places,
+        rest,
+        lines,
+        tuple(sorted(maps)),
+        tuple(sorted(single.items())),
     )
 
 
@@ -149,3 +172,4 @@ class Folds:
 
     places: Places
     rest: Mapping[Route, Gather]
+    lines: Mapping[Call, Begin]

@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeAlias
 import msgspec
 
 from attributes import Bag, Note, Reads
+from mixer.adapter.line import Line
 from mixer.adapter.template import Variety
 from mixer.answers import HeaderVerb
 from mixer.config.model import Mode, OnError
@@ -82,6 +83,9 @@ class Call:
 
     tally: Tally | None = None
     """What the handler offers for instances that are equal but for what they measure."""
+
+    line: Line | None = None
+    """How the handler shows instances, if it does nothing else with them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

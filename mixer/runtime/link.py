@@ -9,8 +9,9 @@ from typing import Any
 from structlog.typing import FilteringBoundLogger
 
 from mixer.adapter.base import Adapter, Reports, waits
+from mixer.adapter.line import Line
 from mixer.adapter.results import Grant, Verdict
-from mixer.adapter.template import Output, Variety
+from mixer.adapter.template import Output, Shape, Variety
 from mixer.config.model import Action, Key, OnError
 from mixer.instances.compile import Builder
 from mixer.rules import fuse, plain
@@ -167,6 +168,7 @@ class _Linker:
             observer=self._metrics.call(template.template, config.title, config.adapter.name),
             expects=EXPECTS[verb_name],
             tally=_tally(handler.adapter, verb_name),
+            line=_line(handler.adapter, verb_name, builder.shape),
             quota=_quota(builder) if template.variety is Variety.QUOTA else "",
         )
 
@@ -180,6 +182,12 @@ def _tally(adapter: Adapter[Any] | None, verb: str) -> Tally | None:
     """An adapter's fast way to take numbers, where it has one."""
     found = getattr(type(adapter), "tally", Reports.tally)
     return None if verb != "report" or found is Reports.tally else adapter.tally  # type: ignore[union-attr]  # it reports
+
+
+def _line(adapter: Adapter[Any] | None, verb: str, shape: Shape) -> Line | None:
+    """How an adapter shows instances, where it offers that."""
+    found = getattr(type(adapter), "line", Reports.line)
+    return None if verb != "report" or found is Reports.line else adapter.line(shape)  # type: ignore[union-attr]  # it reports
 
 
 def _missing(error: str) -> Any:

@@ -14,7 +14,7 @@ import msgspec
 from google.protobuf import duration_pb2, timestamp_pb2
 from google.protobuf.message import DecodeError
 
-from attributes import Duration, Source, Timestamp, Value
+from attributes import Duration, Source, Timestamp, Value, ValueType
 from attributes.dictionary import GLOBAL_INDEX, GLOBAL_WORDS
 from attributes.values import NANOS
 from mixer._pb import inbound_pb2 as pb
@@ -22,6 +22,22 @@ from mixer._pb.mixer_pb2 import StringMap
 from mixer.adapter.results import QuotaArgs
 from mixer.errors import Code, RpcError
 from mixer.wire.maps import fits
+
+MAPS = {
+    ValueType.STRING_MAP: "string_maps",
+    ValueType.INT64: "int64s",
+    ValueType.DOUBLE: "doubles",
+    ValueType.BOOL: "bools",
+    ValueType.TIMESTAMP: "timestamps",
+    ValueType.DURATION: "durations",
+    ValueType.IP_ADDRESS: "bytes",
+}
+"""Where values of a type are sent, if not in ``strings``."""
+
+
+def map_of(type_: ValueType) -> str:
+    """The type map that values of a type are sent in."""
+    return MAPS.get(type_, "strings")
 
 
 class CheckCall(msgspec.Struct, frozen=True):

@@ -15,19 +15,8 @@ from attributes.dictionary import GLOBAL_WORDS
 from attributes.values import NANOS
 from mixer.expr.source import compiled
 from mixer.rules.folding import HUGE, Folding, Folds, Measure, Number
-from mixer.wire.decode import Message, State, Words, duration, timestamp
-
-MAPS = {
-    ValueType.STRING_MAP: "string_maps",
-    ValueType.INT64: "int64s",
-    ValueType.DOUBLE: "doubles",
-    ValueType.BOOL: "bools",
-    ValueType.TIMESTAMP: "timestamps",
-    ValueType.DURATION: "durations",
-    ValueType.IP_ADDRESS: "bytes",
-}
-"""Where values of a type are sent, if not in ``strings``."""
-
+from mixer.wire.decode import MAPS, Message, State, Words, duration, map_of, timestamp
+from mixer.wire.text import Texts
 
 _SENT = (Message, State)
 
@@ -41,14 +30,16 @@ class Folder:
     def __init__(self, folding: Folding) -> None:
         self._folding = folding
         measured = [(measure.attribute, measure.type) for measure in folding.measures]
-        wanted = [*folding.reads, *measured, *folding.rest_reads]
+        maps = [(name, ValueType.STRING_MAP) for name in folding.line_maps]
+        wanted = [*folding.reads, *measured, *folding.rest_reads, *maps]
         self._wanted = tuple(dict.fromkeys(item for item in wanted if item[0]))
-        self._maps = tuple(MAPS.get(type_, "strings") for _, type_ in self._wanted)
+        self._maps = tuple(map_of(type_) for _, type_ in self._wanted)
         places = {name: at for at, (name, _) in enumerate(self._wanted)}
         self._keys = tuple(places[name] for name, _ in folding.reads)
         self._measures = tuple((places.get(m.attribute), m) for m in folding.measures)
         self._rest = tuple(places[name] for name, _ in folding.rest_reads)
         self._all = tuple(at for at, name in enumerate(self._maps) if name != "string_maps")
+        self._texts = Texts(folding.lines, places)
         self._names = frozenset(places)
         self._made: dict[tuple[bool, ...], Callable[..., Any]] = {}
         self._usual = self._functions(Words(()))
@@ -59,7 +50,7 @@ class Folder:
         found = self._usual if usual else self._functions(words)
         if found is None:
             return None
-        read, decode_rest, decode_all = found
+        read, decode_rest, decode_all, *lines = found
 
         def fold(source: Source) -> tuple[Hashable, Sequence[Number]] | None:
             if isinstance(source, _SENT) and source.words is words:
@@ -78,6 +69,7 @@ class Folder:
             lambda source: decode(source, decode_rest),
             self._folding.places,
             self._folding.rest,
+            self._texts.begins(lines, words),
         )
 
     def _functions(self, words: Words) -> tuple[Callable[..., Any], ...] | None:
@@ -109,8 +101,14 @@ class Folder:
         lines.append("    def decode_all(sent, found, own):")
         lines += [f"        {line}" for line in self._checking(known)]
         lines += [f"        {line}" for line in self._decoding(self._all, known)]
-        lines += ["    return read, decode_rest, decode_all", ""]
+        made = ["read", "decode_rest", "decode_all"]
+        for number, body in enumerate(self._texts.bodies(known)):
+            made.append(f"line{number}")
+            lines.append(f"    def line{number}(sent, gaps, worked, shown, find, match):")
+            lines += [f"        {line}" for line in body]
+        lines += [f"    return {', '.join(made)}", ""]
         names = {"timestamp": timestamp, "duration": duration, "shared": GLOBAL_WORDS}
+        names |= self._texts.names
         return compiled("\n".join(lines), "make", names, "fold")
 
     def _decoding(self, places: Sequence[int], known: tuple[bool, ...]) -> Iterator[str]:

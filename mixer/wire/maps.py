@@ -1,14 +1,14 @@
 """
-Maps of texts as they were sent, bytes of a `StringMap`: are all indices in them those of words?
+Maps of texts as they were sent, bytes of a `StringMap`, looked into without being decoded.
 
-A regular expression answers that without decoding them, at a third of the cost. It knows maps as
-everybody writes them; what does not match may be right all the same.
+A regular expression knows those that are right, and written as everybody writes them: entry by
+entry, the key first. What does not match may be right all the same.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 
 from google.protobuf.message import DecodeError
@@ -16,17 +16,16 @@ from google.protobuf.message import DecodeError
 from attributes.dictionary import GLOBAL_WORDS
 from mixer._pb.mixer_pb2 import StringMap
 
-_STEP = 64
-"""Counts of words from here on are rounded down to a multiple, so that patterns are few."""
+_BITS = 6
+"""Counts of words are rounded down to so many bits, so that patterns are few."""
 
-_MOST = 128 * _STEP
+_MOST = 8192
 """Indices of more words than that take three bytes."""
 
 
 def fits(sent: bytes, own: int) -> bool:
     """Whether *sent* is a map, and each index in it a global word or one of *own* others."""
-    least = own if own < _STEP else min(own // _STEP * _STEP, _MOST)
-    if _pattern(least).fullmatch(sent):
+    if matcher(own)(sent):
         return True
     try:
         entries = StringMap.FromString(sent).entries
@@ -34,6 +33,34 @@ def fits(sent: bytes, own: int) -> bool:
         return False
     indices = [*entries, *[entries[key] for key in entries]]
     return not indices or (min(indices) >= -own and max(indices) < len(GLOBAL_WORDS))
+
+
+def matcher(own: int) -> Callable[[bytes], object]:
+    """What tells of a map, True for sure, that it fits in with *own* words and can be searched."""
+    shift = max(own.bit_length() - _BITS, 0)
+    return _pattern(min(own >> shift << shift, _MOST)).fullmatch
+
+
+def finder(key: int | None) -> Callable[[bytes], int | None]:
+    """What finds the value of *key* in a map that a `matcher` knows; both are indices of words."""
+    if key is None:
+        return lambda sent: None
+    number = 2 * key if key >= 0 else -2 * key - 1
+    name = bytes([number]) if number < 128 else bytes([number % 128 + 128, number // 128 % 128])
+    one, two = (b"\n" + bytes([2 + len(name) + size]) + b"\x08" + name + b"\x10" for size in (1, 2))
+    begin = len(one)
+
+    def find(sent: bytes) -> int | None:
+        short, long = sent.rfind(one), sent.rfind(two)
+        if short > long:  # of a key that is there twice the last one counts
+            value = sent[short + begin]
+        elif long >= 0:
+            value = sent[long + begin] % 128 + sent[long + begin + 1] * 128
+        else:
+            return None
+        return -(value // 2) - 1 if value % 2 else value // 2
+
+    return find
 
 
 @cache

@@ -15,7 +15,7 @@ from adapters.stdio import Stdio
 from adapters.stdio.config import Level, StdioConfig, Stream
 from adapters.stdio.lines import fields_of, plain
 from adapters.stdio.sinks import RotatedFile
-from mixer.adapter import Duration, LogEntry, Metric, Shape, Timestamp, ValueType
+from mixer.adapter import Duration, Line, LogEntry, Metric, Shape, Timestamp, ValueType
 from mixer.adapter.testing import Rejected, running
 
 LOG = "accesslog.instance.ns"
@@ -214,11 +214,12 @@ def test_fields_are_json_of_what_they_hold_whatever_their_type(
     held: dict[str, tuple[ValueType, Any]],
 ) -> None:
     masked = frozenset({"cookie"})
-    fields = fields_of([(key, type_) for key, (type_, _) in held.items()], False, masked)
-    shown = fields({key: value for key, (_, value) in held.items()}, None)
-    expected = {key: plain(value, masked) for key, (_, value) in held.items()}
-    assert shown == "".join(
-        f",{json.dumps(key, ensure_ascii=False)}:"
+    types = {f"variables.{key}": type_ for key, (type_, _) in held.items()}
+    fields = fields_of(Shape("l.instance.ns", LogEntry, types), "variables", masked)
+    entry = LogEntry(name="l", variables={key: value for key, (_, value) in held.items()})
+    expected = {key: plain(held[key][1], masked) for key in sorted(held)}
+    assert Line(fields).of(entry) == ",".join(
+        f"{json.dumps(key, ensure_ascii=False)}:"
         + json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         for key, value in expected.items()
     )

@@ -43,6 +43,7 @@ REPORTERS = {
     "log": {"adapter": "stdio"},
     "notes": {"adapter": "notes"},
     "slownotes": {"adapter": "slownotes"},
+    "scribe": {"adapter": "scribe"},
     "sums": {"adapter": "sums"},
 }
 LIMITS = {
@@ -141,7 +142,7 @@ class _Configuration:
         kinds = {
             "check": [*CHECKERS, "limits"],
             "report": [*REPORTERS],
-            "telemetry": ["p0", "p0", "p1", "sums", "log", "notes"],
+            "telemetry": ["p0", "p0", "p1", "sums", "log", "notes", "scribe"],
             "both": [*CHECKERS, "limits", *REPORTERS],
         }[self._focus]
         name = draw(st.sampled_from(kinds + ["names"] * self._generates))

@@ -16,11 +16,13 @@ from mixer.adapter import (
     Instance,
     Kubernetes,
     KubernetesOutput,
+    Line,
     ListEntry,
     LogEntry,
     Metric,
     Output,
     Reports,
+    Shape,
     Variety,
     Verdict,
     text,
@@ -117,6 +119,41 @@ class SlowNotes(Adapter[Nothing], Reports[LogEntry | Metric], name="slownotes"):
         KEPT.extend(f"{self.env.name} {instance}" for instance in batch)
 
 
+def shown(value: object) -> str:
+    """Some texts are more than an adapter can show."""
+    if value in ("b", b"b"):
+        raise RuntimeError(f"{value!r} can't be shown")
+    return repr(value)
+
+
+class Scribe(Adapter[Nothing], Reports[LogEntry | Metric], name="scribe"):
+    """Does nothing with what it gets but show it."""
+
+    async def open(self) -> None:
+        self.lines = {
+            shape.name: Line(
+                [
+                    f"{self.env.name} {shape.name} ",
+                    *[
+                        (path, shown)
+                        for path in sorted(shape.types)
+                        if not path.startswith("monitored")
+                    ],
+                    ";",
+                ]
+            )
+            for shape in self.env.shapes
+        }
+
+    def line(self, shape: Shape, /) -> Line:
+        return self.lines[shape.name]
+
+    def report(self, batch: Sequence[LogEntry | Metric | str], /) -> None:
+        KEPT.extend(
+            [one if isinstance(one, str) else self.lines[one.name].of(one) for one in batch]
+        )
+
+
 class Expires(Adapter[Nothing], Reports[LogEntry], name="expires"):
     """Has series of prometheus expire that were not fed by now."""
 
@@ -174,4 +211,4 @@ def told(instance: LogEntry | Metric) -> dict[str, object]:
     return dict(instance.dimensions if isinstance(instance, Metric) else instance.variables)
 
 
-ADAPTERS = (Judge, SlowJudge, Logins, Names, Notes, SlowNotes, Sums, Expires)
+ADAPTERS = (Judge, SlowJudge, Logins, Names, Notes, SlowNotes, Sums, Scribe, Expires)

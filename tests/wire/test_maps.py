@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from attributes.dictionary import GLOBAL_WORDS
 from mixer._pb.mixer_pb2 import StringMap
 from mixer.wire import maps
-from mixer.wire.maps import fits
+from mixer.wire.maps import finder, fits, matcher
 
 SHARED = len(GLOBAL_WORDS)
 OWN = st.one_of(
@@ -56,3 +56,20 @@ def test_maps_as_everybody_writes_them_are_not_decoded(monkeypatch: pytest.Monke
     sent = StringMap(entries={-1: 3, 200: -54, 221: 64, -33: -2}).SerializeToString()
     monkeypatch.setattr(maps, "StringMap", None)
     assert fits(sent, 54)
+
+
+@given(st.dictionaries(INDICES, INDICES, max_size=5), OWN, INDICES)
+def test_an_entry_is_found_in_what_can_be_searched(
+    entries: dict[int, int], own: int, other: int
+) -> None:
+    sent = StringMap(entries=entries).SerializeToString()
+    if matcher(own)(sent):
+        for key in [*entries, other]:
+            if -8192 <= key < 8192:
+                assert finder(key)(sent) == entries.get(key)
+        assert finder(None)(sent) is None
+
+
+def test_of_a_key_that_is_there_twice_the_last_one_is_found() -> None:
+    first, last = (StringMap(entries={5: value}).SerializeToString() for value in (7, 200))
+    assert (finder(5)(first + last), finder(5)(last + first)) == (200, 7)

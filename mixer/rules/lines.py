@@ -1,0 +1,124 @@
+"""
+Text of instances, field by field, for handlers that do nothing with them but write it.
+
+In the bags of a group most fields are those of the first bag; of the others most are attributes as
+they were sent, whose text was shown for another bag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from attributes import Bag, Source, Value, ValueType
+from mixer.adapter.line import Show
+from mixer.adapter.template import Instance
+from mixer.expr.tree import Attribute, Constant, Fallback, Lookup, Tree, walk
+from mixer.expr.types import VALUE_TYPES
+from mixer.instances.compile import Entries, Leaf, Part
+from mixer.rules.routes import Call
+
+Text: TypeAlias = Callable[[Source], str | None]
+"""The text for a bag like the first of its group; None where its instance has to be made."""
+
+Begin: TypeAlias = Callable[[Instance], Text]
+"""Begins with the first instance of a group."""
+
+
+Read: TypeAlias = str | tuple[str, str]
+"""An attribute, or of a map an entry by its key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A field that is the first there is of some attributes or entries of one type."""
+
+    reads: tuple[Read, ...]
+    type: ValueType
+    default: Value | None
+    """What it is where there is none of them; with None there is no instance then."""
+
+    show: Show
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A field that is the same for all bags of a group."""
+
+    get: Callable[[Instance], Any]
+    show: Show
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """A field that is worked out for each bag."""
+
+    run: Callable[[Bag], Any]
+    show: Show
+
+
+Piece: TypeAlias = str | Sent | Settled | Worked
+
+
+def pieces(call: Call, known: Collection[str]) -> tuple[Piece, ...] | None:
+    """
+    The line of *call*, where its handler has one.
+
+    Bags of a group have all attributes in *known* in common.
+    """
+    if call.line is None:
+        return None
+    shared = set(known)
+    leaves = dict(_leaves(call.builder.parts, ""))
+    found: list[Piece] = []
+    for piece in call.line.pieces:
+        if isinstance(piece, str):
+            found.append(piece)
+            continue
+        leaf = leaves.get(piece.path)
+        if leaf is None or _reads(leaf.program.tree) <= shared:
+            found.append(Settled(piece.get, piece.show))
+        else:
+            found.append(_sent(leaf, piece.show) or Worked(leaf.program.run, piece.show))
+    return tuple(found)
+
+
+def _leaves(part: Part, path: str) -> Iterator[tuple[str, Leaf]]:
+    if isinstance(part, Leaf):
+        yield path, part
+        return
+    items = part.items if isinstance(part, Entries) else part.fields
+    for name, inner in items:
+        yield from _leaves(inner, f"{path}.{name}" if path else name)
+
+
+def _reads(tree: Tree) -> set[str]:
+    return {part.name for part in walk(tree) if isinstance(part, Attribute)}
+
+
+def _sent(leaf: Leaf, show: Show) -> Sent | None:
+    type_, default = leaf.program.value_type, None
+    reads: list[Read] = []
+    *_, last = alternatives = tuple(_alternatives(leaf.program.tree))
+    for tree in alternatives:
+        match tree:
+            case Attribute(name=name) if VALUE_TYPES[tree.type] == type_:
+                reads.append(name)
+            case Lookup(operand=Attribute(name=name), key=Constant(value=str() as key)):
+                reads.append((name, key))
+            case Constant(value=default) if tree is last:
+                continue
+            case _:
+                return None
+        if getattr(tree, "zero", False):
+            return None
+    return None if type_ == ValueType.STRING_MAP else Sent(tuple(reads), type_, default, show)
+
+
+def _alternatives(tree: Tree) -> Iterator[Tree]:
+    if isinstance(tree, Fallback):
+        yield from _alternatives(tree.first)
+        yield from _alternatives(tree.second)
+    else:
+        yield tree
