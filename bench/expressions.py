@@ -14,7 +14,8 @@ from mixer.expr import compile as expressions
 from mixer.lang import Lang
 from mixer.runtime import Options
 from mixer.runtime.plan import plan
-from mixer.wire.decode import Message, check_request
+from mixer.wire.decode import check_request
+from mixer.wire.message import Message
 
 TEXTS = (
     'destination.service.host == "ratings.default.svc.cluster.local" '

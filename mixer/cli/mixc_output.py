@@ -10,7 +10,7 @@ from attributes import Duration
 from attributes.values import NANOS
 from mixer._pb import mixer_pb2 as pb
 from mixer.errors import Code
-from mixer.wire.decode import Words
+from mixer.wire.words import Words
 
 
 def code_name(code: grpc.StatusCode) -> str:

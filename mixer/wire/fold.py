@@ -15,8 +15,10 @@ from attributes.dictionary import GLOBAL_WORDS
 from attributes.values import NANOS
 from mixer.expr.source import compiled
 from mixer.rules.folding import HUGE, Folding, Folds, Measure, Number
-from mixer.wire.decode import MAPS, Message, State, Words, duration, map_of, timestamp
+from mixer.wire.delta import State
+from mixer.wire.message import MAPS, Message, duration, map_of, timestamp
 from mixer.wire.text import Texts
+from mixer.wire.words import Words
 
 _SENT = (Message, State)
 

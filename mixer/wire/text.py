@@ -14,8 +14,9 @@ from mixer.adapter.template import Instance
 from mixer.expr.reads import Failure
 from mixer.rules.lines import Begin, Piece, Sent, Settled, Text, Worked
 from mixer.rules.routes import Call
-from mixer.wire.decode import MAPS, Words, map_of
 from mixer.wire.maps import finder, matcher
+from mixer.wire.message import MAPS, map_of
+from mixer.wire.words import Words
 
 Write: TypeAlias = Callable[[Any, Sequence[str], Sequence[str]], str | None]
 """Text of a message, with that of what is the same for a group, and of what was worked out."""

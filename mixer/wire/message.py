@@ -1,0 +1,124 @@
+"""One message of attributes as a source: each is decoded when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from google.protobuf import duration_pb2, timestamp_pb2
+
+from attributes import Duration, Timestamp, Value, ValueType
+from attributes.dictionary import GLOBAL_INDEX
+from attributes.values import NANOS
+from mixer._pb import inbound_pb2 as pb
+from mixer.wire.words import Words
+
+MAPS = {
+    ValueType.STRING_MAP: "string_maps",
+    ValueType.INT64: "int64s",
+    ValueType.DOUBLE: "doubles",
+    ValueType.BOOL: "bools",
+    ValueType.TIMESTAMP: "timestamps",
+    ValueType.DURATION: "durations",
+    ValueType.IP_ADDRESS: "bytes",
+}
+"""Where values of a type are sent, if not in ``strings``."""
+
+_OTHERS = ("bytes", "durations", "timestamps", "bools", "doubles", "int64s")
+"""The type maps in which an attribute is looked for after texts and maps, the first last."""
+
+
+def map_of(type_: ValueType) -> str:
+    """The type map that values of a type are sent in."""
+    return MAPS.get(type_, "strings")
+
+
+Bytes: TypeAlias = bytes  # a field below has that name
+
+
+@dataclass(slots=True)
+class Attributes:
+    """What several messages have left behind: as one message, but of dictionaries."""
+
+    strings: dict[int, int] = field(default_factory=dict)
+    int64s: dict[int, int] = field(default_factory=dict)
+    doubles: dict[int, float] = field(default_factory=dict)
+    bools: dict[int, bool] = field(default_factory=dict)
+    timestamps: dict[int, timestamp_pb2.Timestamp] = field(default_factory=dict)
+    durations: dict[int, duration_pb2.Duration] = field(default_factory=dict)
+    bytes: dict[int, Bytes] = field(default_factory=dict)
+    string_maps: dict[int, Bytes] = field(default_factory=dict)
+
+
+Sent: TypeAlias = pb.CompressedAttributes | Attributes
+
+
+class Message(dict[str, Value | None]):
+    """
+    A source over one message; decodes what is asked for, once.
+
+    It is a dictionary so that what was read before, present or not, is found at the speed of one.
+    """
+
+    __slots__ = ("_kinds", "_string", "attributes", "words")
+
+    def __init__(self, attributes: Sent, words: Words) -> None:
+        self.attributes = attributes
+        self.words = words
+        self._string = attributes.strings.get
+        self._kinds: dict[int, str] | None = None
+        """The type map of each attribute that is no text, when one was asked for."""
+
+    @property
+    def get(self) -> Callable[[str], Value | None]:  # type: ignore[override]
+        """Reads the value of a name, None where there is none."""
+        return self.__getitem__
+
+    def __missing__(self, name: str) -> Value | None:
+        """The value of *name* in the first type map that has it (spec: wire, decoding)."""
+        words = self.words
+        index = GLOBAL_INDEX.get(name)
+        if index is None or words.hide:
+            index = words.index(name)
+        value: Value | None = None
+        if index is not None:
+            word = self._string(index)
+            value = self._decoded(index) if word is None else words.at(word)
+        self[name] = value
+        return value
+
+    def _kind(self, index: int) -> str | None:
+        """The first type map, after those of texts and of maps, that has an attribute."""
+        kinds = self._kinds
+        if kinds is None:
+            kinds = self._kinds = {}
+            for name in _OTHERS:  # the first comes last, and so has the last word
+                kinds |= dict.fromkeys(getattr(self.attributes, name), name)
+        return kinds.get(index)
+
+    def _decoded(self, index: int) -> Value | None:
+        """The value of an attribute that is no text."""
+        if index in (maps := self.attributes.string_maps):
+            return self.words.pairs(maps[index])
+        kind = self._kind(index)
+        if kind is None:
+            return None
+        sent = getattr(self.attributes, kind)[index]
+        match kind:
+            case "timestamps":
+                return timestamp(sent)
+            case "durations":
+                return duration(sent)
+        value: int | float | bool | bytes = sent
+        return value
+
+
+def timestamp(sent: timestamp_pb2.Timestamp) -> Timestamp:
+    """A time as expressions have it."""
+    return Timestamp(sent.seconds * NANOS + sent.nanos)
+
+
+def duration(sent: duration_pb2.Duration) -> Duration:
+    """A span of time as expressions have it."""
+    return Duration(sent.seconds * NANOS + sent.nanos)

@@ -1,0 +1,81 @@
+"""The words that a message's indices stand for: those of the global dictionary, and its own."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from google.protobuf.message import DecodeError
+
+from attributes.dictionary import GLOBAL_INDEX, GLOBAL_WORDS
+from mixer._pb.mixer_pb2 import StringMap
+from mixer.wire.maps import fits
+
+_SHARED_WORDS = frozenset(GLOBAL_WORDS)
+
+
+class Words:
+    """The words of one message, or of several that share them."""
+
+    __slots__ = ("_own", "back", "hide")
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.back = words[::-1]
+        """The message's own, last first: each one's index, which is negative, is its place."""
+
+        self.hide = not _SHARED_WORDS.isdisjoint(self.back)
+        """Whether any of the message's own is among the global ones, and goes before it."""
+
+        self._own: dict[str, int] | None = None
+
+    @property
+    def own(self) -> dict[str, int]:
+        """Indices of the message's own words; of one that occurs twice the last one wins."""
+        if self._own is None:
+            count = len(self.back)
+            self._own = dict(zip(self.back[::-1], range(-1, -1 - count, -1), strict=True))
+        return self._own
+
+    def index(self, word: str) -> int | None:
+        """The index under which *word* is sent: the message's own first, then the global one."""
+        shared = GLOBAL_INDEX.get(word)
+        return self.own.get(word, shared) if shared is None or self.hide else shared
+
+    def at(self, index: int) -> str | None:
+        """The word at *index*, None where it is out of range."""
+        try:
+            return GLOBAL_WORDS[index] if index >= 0 else self.back[index]
+        except IndexError:
+            return None
+
+    def miss(self, names: frozenset[str]) -> bool:
+        """Whether none of the message's own is among *names*."""
+        return names.isdisjoint(self.back)
+
+    def have(self, indices: Collection[int]) -> bool:
+        """Whether there is a word at each of *indices*."""
+        if not indices:
+            return True
+        return min(indices) >= -len(self.back) and max(indices) < len(GLOBAL_WORDS)
+
+    @property
+    def are_plain(self) -> bool:
+        """Whether none of the message's own is there twice, nor among the global ones."""
+        return not self.hide and len(self.own) == len(self.back)
+
+    def fit(self, entries: bytes) -> bool:
+        """Whether there are words for all of a `StringMap`."""
+        return fits(entries, len(self.back))
+
+    def pairs(self, sent: bytes) -> dict[str, str] | None:
+        """A `StringMap` as words, None where any index is out of range, or it is none."""
+        own, shared, found = self.back, GLOBAL_WORDS, {}
+        try:
+            entries = StringMap.FromString(sent).entries
+            for key in entries:
+                value = entries[key]
+                found[shared[key] if key >= 0 else own[key]] = (
+                    shared[value] if value >= 0 else own[value]
+                )
+        except (IndexError, DecodeError):
+            return None
+        return found
