@@ -7,7 +7,7 @@ from mixer.adapter.results import Grant, QuotaArgs
 from mixer.adapter.template import Variety
 from mixer.answers import QuotaAnswer
 from mixer.config.model import Mode
-from mixer.dispatch.run import Fault, run
+from mixer.dispatch.run import Fault, begin, finish
 from mixer.rules.routes import Identity, Routes
 
 FREE_SECONDS = 60.0
@@ -38,8 +38,11 @@ async def allocate(
     found = routes.gather(Variety.QUOTA, bag, identity, wanted)
     pending = [(route, call, (*built, args)) for route, call, built in found.pending]
     routes.observer.phase(found.rules, len(pending))
+    results, waiting = begin(pending)
+    if waiting:
+        await finish(waiting)
     grants: list[tuple[str, Grant]] = []
-    for (route, call, _), result in zip(pending, await run(pending), strict=True):
+    for (route, call, _), result in zip(pending, results, strict=True):
         if isinstance(result, Fault):
             found.fault(route, route.on_handler_error, result.message)
         elif route.mode is Mode.SHADOW:
