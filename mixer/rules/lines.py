@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from attributes import Bag, Source, Value, ValueType
+from attributes import Bag, Source, ValueType
 from mixer.adapter.line import Show
 from mixer.adapter.template import Instance
 from mixer.expr.tree import Attribute, Constant, Fallback, Lookup, Tree, walk
@@ -36,8 +36,8 @@ class Sent:
 
     reads: tuple[Read, ...]
     type: ValueType
-    default: Value | None
-    """What it is where there is none of them; with None there is no instance then."""
+    default: str | None
+    """The text where there is none of them; with None there is no instance then."""
 
     show: Show
 
@@ -113,7 +113,12 @@ def _sent(leaf: Leaf, show: Show) -> Sent | None:
                 return None
         if getattr(tree, "zero", False):
             return None
-    return None if type_ == ValueType.STRING_MAP else Sent(tuple(reads), type_, default, show)
+    if type_ == ValueType.STRING_MAP:
+        return None
+    try:
+        return Sent(tuple(reads), type_, None if default is None else show(default), show)
+    except Exception:
+        return None  # what is wrong, the report of such an instance will say
 
 
 def _alternatives(tree: Tree) -> Iterator[Tree]:

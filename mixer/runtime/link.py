@@ -168,9 +168,20 @@ class _Linker:
             observer=self._metrics.call(template.template, config.title, config.adapter.name),
             expects=EXPECTS[verb_name],
             tally=_tally(handler.adapter, verb_name),
-            line=_line(handler.adapter, verb_name, builder.shape),
+            line=self._line(handler.adapter, verb_name, builder.shape),
             quota=_quota(builder) if template.variety is Variety.QUOTA else "",
         )
+
+    def _line(self, adapter: Adapter[Any] | None, verb: str, shape: Shape) -> Line | None:
+        """How an adapter shows instances, where it offers that."""
+        if verb != "report":
+            return None
+        try:
+            found: Line | None = getattr(adapter, "line", lambda _: None)(shape)
+        except Exception as error:  # it is no more than an offer
+            self._log.error("a handler can't say how it shows instances", error=str(error))
+            return None
+        return found
 
 
 def _quota(builder: Builder) -> str:
@@ -182,12 +193,6 @@ def _tally(adapter: Adapter[Any] | None, verb: str) -> Tally | None:
     """An adapter's fast way to take numbers, where it has one."""
     found = getattr(type(adapter), "tally", Reports.tally)
     return None if verb != "report" or found is Reports.tally else adapter.tally  # type: ignore[union-attr]  # it reports
-
-
-def _line(adapter: Adapter[Any] | None, verb: str, shape: Shape) -> Line | None:
-    """How an adapter shows instances, where it offers that."""
-    found = getattr(type(adapter), "line", Reports.line)
-    return None if verb != "report" or found is Reports.line else adapter.line(shape)  # type: ignore[union-attr]  # it reports
 
 
 def _missing(error: str) -> Any:

@@ -108,14 +108,13 @@ class Texts:
             yield "v = None"
         if field.default is None:
             yield "if v is None: return None"
-        default = None if field.default is None else field.show(field.default)
         if name == "strings":
             shown = f"shown[{self._shows.index(field.show)}][v]"
         elif name in ("timestamps", "durations"):
             shown = f"show{serial}({name[:-1]}(v))"
         else:
             shown = f"show{serial}(v)"
-        yield f"{held} = {default!r} if v is None else {shown}"
+        yield f"{held} = {field.default!r} if v is None else {shown}"
 
     def begins(self, functions: Sequence[Callable[..., Any]], words: Words) -> dict[Call, Begin]:
         """What begins each line of a Report whose messages have *words*."""

@@ -33,6 +33,8 @@ metadata: {name: words}
 spec:
   attributes:
     source.user: {valueType: STRING}
+    source.name: {valueType: STRING}
+    request.headers: {valueType: STRING_MAP}
     response.code: {valueType: INT64}
     own.double: {valueType: DOUBLE}
     response.duration: {valueType: DURATION}
@@ -136,6 +138,36 @@ BAGS = [{"source.user": "x", "response.code": code, "own.double": 0.5} for code 
             counting("m0", 'source.user | "1"'),
             reported(*BAGS),
             id="what is measured is text",
+        ),
+        pytest.param(
+            counting("m0", "1")
+            + rule("{adapter: scribe}", "logentry", "m1", "{severity: source.name | 'b'}"),
+            reported(*BAGS),
+            id="the default of a field of a line can not be shown",
+        ),
+        pytest.param(
+            counting("m0", "1")
+            + rule("{adapter: scribe}", "logentry", "m1", "{severity: source.user | 'none'}"),
+            reported(*BAGS, *({"source.user": user} for user in ("a", "b", "a"))),
+            id="a field of a line can not be shown for a later bag",
+        ),
+        pytest.param(
+            counting("m0", "1")
+            + rule(
+                "{adapter: scribe}",
+                "logentry",
+                "m1",
+                '{variables: {a: \'request.headers["a"] | request.headers["k"] | ""\'}}',
+            ),
+            reported(
+                *(
+                    {"request.headers": headers}
+                    for headers in ({"a": "1"}, {"k": "2"}, {}, {"z": ""})
+                ),
+                {},
+                {"request.headers": {f"h{number}": "x" * number for number in range(90)}},
+            ),
+            id="entries of maps in a line",
         ),
         pytest.param(
             counting("m0", "1.0 / 0.0", "DISTRIBUTION"),
