@@ -70,7 +70,7 @@ def configurations(draw: Draw) -> str:
 @st.composite
 def telemetry(draw: Draw) -> str:
     """Rules whose Reports are folded, and mostly without a fault."""
-    made = _Configuration(draw, "telemetry", generates=False)
+    made = _Configuration(draw, draw(st.sampled_from(["telemetry", "lines"])), generates=False)
     for _ in range(draw(st.integers(1, 4))):
         made.rule()
     return made.text()
@@ -87,7 +87,7 @@ class _Configuration:
         self._count = 0
         self._focus = focus
         self._generates = generates
-        self._simple = focus == "telemetry"
+        self._simple = focus in ("telemetry", "lines")
         """Whether Reports are to be folded."""
 
     def text(self) -> str:
@@ -143,6 +143,7 @@ class _Configuration:
             "check": [*CHECKERS, "limits"],
             "report": [*REPORTERS],
             "telemetry": ["p0", "p0", "p1", "sums", "log", "notes", "scribe"],
+            "lines": ["p0", "sums", "log", "scribe", "scribe", "scribe"],
             "both": [*CHECKERS, "limits", *REPORTERS],
         }[self._focus]
         name = draw(st.sampled_from(kinds + ["names"] * self._generates))
