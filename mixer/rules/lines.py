@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from attributes import Bag, Source, ValueType
-from mixer.adapter.line import Show
+from mixer.adapter.line import Field, Show
 from mixer.adapter.template import Instance
 from mixer.expr.tree import Attribute, Constant, Fallback, Lookup, Tree, walk
 from mixer.expr.types import VALUE_TYPES
@@ -43,14 +43,6 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """A field that is the same for all bags of a group."""
-
-    get: Callable[[Instance], Any]
-    show: Show
-
-
-@dataclass(frozen=True, slots=True)
 class Worked:
     """A field that is worked out for each bag."""
 
@@ -58,7 +50,8 @@ class Worked:
     show: Show
 
 
-Piece: TypeAlias = str | Sent | Settled | Worked
+Piece: TypeAlias = str | Field | Sent | Worked
+"""A `Field` is the same for all bags of a group."""
 
 
 def pieces(call: Call, known: Collection[str]) -> tuple[Piece, ...] | None:
@@ -78,7 +71,7 @@ def pieces(call: Call, known: Collection[str]) -> tuple[Piece, ...] | None:
             continue
         leaf = leaves.get(piece.path)
         if leaf is None or _reads(leaf.program.tree) <= shared:
-            found.append(Settled(piece.get, piece.show))
+            found.append(piece)
         else:
             found.append(_sent(leaf, piece.show) or Worked(leaf.program.run, piece.show))
     return tuple(found)

@@ -9,10 +9,10 @@ from typing import Any, TypeAlias
 
 from attributes import Bag, Source
 from attributes.dictionary import GLOBAL_WORDS
-from mixer.adapter.line import Show
+from mixer.adapter.line import Field, Show
 from mixer.adapter.template import Instance
 from mixer.expr.reads import Failure
-from mixer.rules.lines import Begin, Piece, Sent, Settled, Text, Worked
+from mixer.rules.lines import Begin, Piece, Sent, Text, Worked
 from mixer.rules.routes import Call
 from mixer.wire.maps import finder, matcher
 from mixer.wire.message import MAPS, map_of
@@ -26,7 +26,7 @@ Write: TypeAlias = Callable[[Any, Sequence[str], Sequence[str]], str | None]
 class _Plan:
     """How a line is made."""
 
-    gaps: tuple[tuple[str | Settled, ...], ...]
+    gaps: tuple[tuple[str | Field, ...], ...]
     """What stands before, between and behind the fields that differ from bag to bag."""
 
     fields: tuple[Sent | Worked, ...]
@@ -34,7 +34,7 @@ class _Plan:
 
     @classmethod
     def of(cls, pieces: Sequence[Piece]) -> _Plan:
-        gaps: list[list[str | Settled]] = [[]]
+        gaps: list[list[str | Field]] = [[]]
         fields: list[Sent | Worked] = []
         for piece in pieces:
             if isinstance(piece, Sent | Worked):
@@ -144,9 +144,7 @@ class _Shown(dict[int, str]):
 def _begin(plan: _Plan, write: Write, instance: Instance) -> Text:
     """What writes lines like that of *instance*."""
     gaps = [
-        "".join(
-            [part if isinstance(part, str) else part.show(part.get(instance)) for part in parts]
-        )
+        "".join([part if isinstance(part, str) else part.shown(instance) for part in parts])
         for parts in plan.gaps
     ]
     worked = [field for field in plan.fields if isinstance(field, Worked)]
