@@ -81,27 +81,27 @@ def framed(message: bytes) -> bytes:
 
 def only_message(body: bytes, encoding: bytes, limit: int) -> bytes:
     """The one message of a request's whole *body*. Raises RpcError."""
-    if len(body) < PREFIX_BYTES:
-        raise RpcError(Code.INTERNAL, "the request has no message")
-    if message_length(body, limit) != len(body) - PREFIX_BYTES:
+    message, taken = first_message(body, encoding, limit)
+    if taken != len(body) or not taken:
         raise RpcError(Code.INTERNAL, "the request is not one whole message")
-    return opened(body, encoding, limit)
+    return message
 
 
-def message_length(prefix: bytes | bytearray, limit: int) -> int:
-    """The bytes of the message that has this *prefix*, without it. Raises RpcError."""
-    length = int.from_bytes(prefix[1:PREFIX_BYTES], "big")
-    if length > limit:
+def first_message(data: bytes | bytearray, encoding: bytes, limit: int) -> tuple[bytes, int]:
+    """The first message and the bytes it takes of *data*, 0 if it isn't whole. Raises RpcError."""
+    length = int.from_bytes(data[1:PREFIX_BYTES], "big")
+    if length > limit and len(data) >= PREFIX_BYTES:
         raise too_large(limit)
-    return length
+    end = PREFIX_BYTES + length
+    if len(data) < end:
+        return b"", 0
+    message = bytes(data[PREFIX_BYTES:end])
+    return (unpacked(message, data[0], encoding, limit) if data[0] else message), end
 
 
-def opened(framed: bytes, encoding: bytes, limit: int) -> bytes:
-    """The message in its frame, unpacked. Raises RpcError."""
-    message = framed[PREFIX_BYTES:]
-    if framed[0] == 0:
-        return message
-    if framed[0] != _COMPRESSED or encoding == b"identity":
+def unpacked(message: bytes, flag: int, encoding: bytes, limit: int) -> bytes:
+    """A *message* that has a *flag*, as it was before it was compressed. Raises RpcError."""
+    if flag != _COMPRESSED or encoding == b"identity":
         raise RpcError(Code.INTERNAL, "a message that is compressed without an encoding")
     if encoding != b"gzip":
         raise RpcError(
@@ -168,14 +168,12 @@ class Messages:
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while True:
-            if len(self._data) >= PREFIX_BYTES:
-                whole = PREFIX_BYTES + message_length(self._data, self._limit)
-                if len(self._data) >= whole:
-                    first = bytes(self._data[:whole])
-                    del self._data[:whole]
-                    self._used(whole)
-                    yield opened(first, self._encoding, self._limit)
-                    continue
+            message, taken = first_message(self._data, self._encoding, self._limit)
+            if taken:
+                del self._data[:taken]
+                self._used(taken)
+                yield message
+                continue
             if self._ended:
                 if self._data and not self._stopped:
                     raise RpcError(Code.INTERNAL, "the request ends within a message")

@@ -9,34 +9,20 @@ from __future__ import annotations
 import asyncio
 import types
 from asyncio import CancelledError
-from collections.abc import Callable, Coroutine, Generator, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 from structlog.typing import FilteringBoundLogger
 
 from mixer.errors import Code, RpcError
-from mixer.transport.calls import (
-    DEFECT,
-    INTERNAL,
-    Handler,
-    Limits,
-    StreamHandler,
-    is_cancelled,
-)
+from mixer.transport.calls import DEFECT, INTERNAL, Handler, Limits, StreamHandler, is_cancelled
 from mixer.transport.http2.connection import Connection
 from mixer.transport.http2.frames import Reason
-from mixer.transport.http2.inbound import (
-    Cancelled,
-    Ended,
-    Event,
-    Opened,
-    Part,
-    Received,
-    TooLarge,
-)
 from mixer.transport.http2.limits import Limits as HttpLimits
 from mixer.transport.http2.requests import Request
+from mixer.transport.http2.streams import Cancelled, Ended, Event, Opened, Part, Received, TooLarge
 from mixer.transport.messages import (
     HEAD,
     OK,
@@ -50,6 +36,9 @@ from mixer.transport.messages import (
     status,
     too_large,
 )
+
+_Rest: TypeAlias = Callable[[], Awaitable[bytes | None]]
+"""What gives the answer of a call that waits, or nothing where it was sent already."""
 
 _STREAM_WINDOW = 1 << 20
 _FORGIVEN = 500
@@ -92,22 +81,22 @@ class Peer(asyncio.Protocol):
         """*come* and *gone* are told when the connection is."""
         self._service = service
         self._come, self._gone = come, gone
-        self._methods = service.methods
+        self._max_bytes = service.limits.max_message_bytes
         self._connection = service.connection()
-        self._transport: asyncio.Transport = None  # type: ignore[assignment]  # set when connected
+        self._transport: asyncio.Transport
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._messages: dict[int, Messages] = {}
         self._request: Request | None = None
-        self._call: Call | None = None
-        """What the last request said; the next one often is the same object."""
+        """The last one that could be answered; the next often is the same object."""
+        self._call: Call
+        self._handler: Handler
         self._flushes = False
         self._said_bye = False
         self._stalled: set[Hashable] = set()
         self._moved = asyncio.Event()
         """Set, and replaced, when something may be sent that had to wait."""
-        self._heard = True
-        self.quiet = 0
-        """Looks in a row that found nothing said and nothing to do."""
+        self.quiet = -1
+        """Looks in a row that found nothing to do; negative where something was said since."""
 
     # -- what asyncio tells
 
@@ -122,7 +111,7 @@ class Peer(asyncio.Protocol):
         self._flush()
 
     def data_received(self, data: bytes) -> None:
-        self._heard = True
+        self.quiet = -1
         for event in self._connection.receive(data):
             if event.__class__ is Received:
                 self._answer(event)
@@ -155,80 +144,25 @@ class Peer(asyncio.Protocol):
         stream, request, body = event
         try:
             if request is not self._request:
-                self._call, self._request = read_call(request), request
-            call: Call = self._call  # type: ignore[assignment]  # goes with the request
-            handler = self._methods.get(call.method)
-            if handler is None:
-                raise _unknown_method(call)
-            message = only_message(body, call.encoding, self._service.limits.max_message_bytes)
+                self._look_up(request)
+            message = only_message(body, self._call.encoding, self._max_bytes)
             # Fast path: a call is begun here and now, and most end before they wait for anything;
             # only one that waits becomes a task.
-            running = handler(message)
+            running = self._handler(message)
             waits_for = running.send(None)
         except StopIteration as done:
             self._connection.respond(stream, HEAD, framed(done.value), OK)
         except (Exception, CancelledError) as error:
             self._refuse(stream, error)
         else:
-            self._wait(stream, call, self._finished(stream, _rest(running, waits_for)))
+            self._wait(stream, self._call.timeout, partial(_rest, running, waits_for))
 
-    async def _finished(self, stream: int, running: Coroutine[Any, Any, bytes]) -> None:
-        try:
-            answer = await running
-        except (Exception, CancelledError) as error:
-            if is_cancelled():
-                raise
-            self._refuse(stream, error)
-        else:
-            self._connection.respond(stream, HEAD, framed(answer), OK)
-        self._flush_soon()
-
-    def _wait(self, stream: int, call: Call, work: Coroutine[Any, Any, None]) -> None:
-        loop = asyncio.get_running_loop()
-        task = self._tasks[stream] = loop.create_task(work)
-        deadline = None
-        if call.timeout is not None:
-            deadline = loop.call_later(call.timeout, self._expire, stream)
-
-        def ended(_: asyncio.Task[None]) -> None:
-            self._tasks.pop(stream, None)
-            self._messages.pop(stream, None)
-            if deadline is not None:
-                deadline.cancel()
-
-        task.add_done_callback(ended)
-
-    def _expire(self, stream: int) -> None:
-        self._refuse(stream, _EXPIRED, alone=stream not in self._messages)
-        self._tasks[stream].cancel()
-        self._flush_soon()
-
-    def _refuse(self, stream: int, error: Exception | CancelledError, alone: bool = True) -> None:
-        """End a call by what *error* says, *alone* or after what was sent before."""
-        if isinstance(error, NoCall):
-            answer = error.answer
-        elif isinstance(error, RpcError):
-            answer = status(error, alone)
-        else:
-            self._service.log.exception(DEFECT)
-            answer = status(_UNKNOWN, alone)
-        self._connection.finish(stream, answer)
-
-    def _take(self, event: Event) -> None:
-        match event:
-            case Part(stream, data):
-                if messages := self._messages.get(stream):
-                    messages.add(data)
-            case Ended(stream):
-                if messages := self._messages.get(stream):
-                    messages.end()
-            case Opened(stream, request):
-                self._open(stream, request)
-            case TooLarge(stream):
-                self._refuse(stream, too_large(self._service.limits.max_message_bytes))
-            case Cancelled(stream):
-                if task := self._tasks.get(stream):
-                    task.cancel()
+    def _look_up(self, request: Request) -> None:
+        call = read_call(request)
+        handler = self._service.methods.get(call.method)
+        if handler is None:
+            raise RpcError(Code.UNIMPLEMENTED, f"there is no method {call.method!r} here")
+        self._request, self._call, self._handler = request, call, handler
 
     def _open(self, stream: int, request: Request) -> None:
         try:
@@ -236,34 +170,79 @@ class Peer(asyncio.Protocol):
         except (NoCall, RpcError) as error:
             self._refuse(stream, error)
             return
-
-        def used(count: int) -> None:
-            self._connection.used(stream, count)
-            self._flush_soon()
-
-        limit = self._service.limits.max_message_bytes
-        messages = self._messages[stream] = Messages(call.encoding, limit, used)
+        messages = Messages(call.encoding, self._max_bytes, partial(self._used, stream))
+        self._messages[stream] = messages
         self._connection.begin(stream, HEAD)
-        self._wait(stream, call, self._stream(stream, self._service.streams[call.method], messages))
+        handler, send = self._service.streams[call.method], partial(self._send, stream)
+        self._wait(stream, call.timeout, partial(handler, aiter(messages), send))
 
-    async def _stream(self, stream: int, handler: StreamHandler, messages: Messages) -> None:
-        async def send(message: bytes) -> None:
-            """Send, and wait until it is sent: what a peer does not read would pile up here."""
-            self._connection.send(stream, framed(message))
-            self._flush()
-            await asyncio.sleep(0)  # others have their turn, however many messages have come
-            while not self._transport.is_reading() or self._connection.is_blocked(stream):
-                await self._moved.wait()
+    def _used(self, stream: int, count: int) -> None:
+        self._connection.used(stream, count)
+        self._flush_soon()
 
+    async def _send(self, stream: int, message: bytes) -> None:
+        """Send, and wait until it is sent: what a peer does not read would pile up here."""
+        self._connection.send(stream, framed(message))
+        self._flush()
+        await asyncio.sleep(0)  # others have their turn, however many messages have come
+        while not self._transport.is_reading() or self._connection.is_blocked(stream):
+            await self._moved.wait()
+
+    def _wait(self, stream: int, timeout: float | None, rest: _Rest) -> None:
+        """Make a task of the *rest* of a call."""
+        loop = asyncio.get_running_loop()
+        task = self._tasks[stream] = loop.create_task(self._finish(stream, rest))
+        task.add_done_callback(partial(self._ended, stream))
+        if timeout is not None:
+            deadline = loop.call_later(timeout, self._expire, stream)
+            task.add_done_callback(lambda _: deadline.cancel())
+
+    async def _finish(self, stream: int, rest: _Rest) -> None:
         try:
-            await handler(aiter(messages), send)
+            answer = await rest()
         except (Exception, CancelledError) as error:
             if is_cancelled():
                 raise
-            self._refuse(stream, error, alone=False)
+            self._refuse(stream, error)
         else:
-            self._connection.finish(stream, OK)
+            if answer is None:
+                self._connection.finish(stream, OK)
+            else:
+                self._connection.respond(stream, HEAD, framed(answer), OK)
         self._flush_soon()
+
+    def _ended(self, stream: int, _: asyncio.Task[None]) -> None:
+        self._tasks.pop(stream, None)
+        self._messages.pop(stream, None)
+
+    def _expire(self, stream: int) -> None:
+        self._refuse(stream, _EXPIRED)
+        self._tasks[stream].cancel()
+        self._flush_soon()
+
+    def _refuse(self, stream: int, error: Exception | CancelledError) -> None:
+        """End a call by what *error* says, alone or after what was sent before."""
+        if isinstance(error, NoCall):
+            self._connection.finish(stream, error.answer)
+            return
+        if not isinstance(error, RpcError):
+            self._service.log.exception(DEFECT)
+            error = _UNKNOWN
+        self._connection.finish(stream, status(error, alone=stream not in self._messages))
+
+    def _take(self, event: Event) -> None:
+        messages = self._messages.get(event.stream)
+        match event:
+            case Part() if messages:
+                messages.add(event.data)
+            case Ended() if messages:
+                messages.end()
+            case Opened(stream, request):
+                self._open(stream, request)
+            case TooLarge(stream):
+                self._refuse(stream, too_large(self._max_bytes))
+            case Cancelled(stream) if stream in self._tasks:
+                self._tasks[stream].cancel()
 
     # -- out
 
@@ -275,24 +254,19 @@ class Peer(asyncio.Protocol):
 
     def _flush(self) -> None:
         self._flushes = False
-        if data := self._connection.output():
+        data = self._connection.output()
+        if data and not self._said_bye:
             self._transport.write(data)
         if self._connection.closed:
             self._transport.close()
-        elif self._connection.is_drained:
-            self._leave()
-
-    def _leave(self) -> None:
-        """
-        Say that nothing more is sent, so that the client closes the connection.
-
-        To close it here could cost the client what it has not read yet (RFC 9112, section 9.6).
-        """
-        if not self._transport.can_write_eof():
-            self._transport.close()
-        elif not self._said_bye:
+        elif self._connection.is_drained and not self._said_bye:
+            # The client closes the connection when it hears that nothing more is sent. To close it
+            # here could cost the client what it has not read yet (RFC 9112, section 9.6).
             self._said_bye = True
-            self._transport.write_eof()
+            if self._transport.can_write_eof():
+                self._transport.write_eof()
+            else:
+                self._transport.close()
 
     # -- what the server asks
 
@@ -320,9 +294,7 @@ class Peer(asyncio.Protocol):
             for event in self._connection.cut(what, Reason.CANCEL):
                 self._take(event)
         self._stalled = stalled
-        is_quiet = self._connection.is_idle and not self._heard
-        self.quiet = self.quiet + 1 if is_quiet else 0
-        self._heard = False
+        self.quiet = self.quiet + 1 if self._connection.is_idle else 0
         self._flush()
 
     def abort(self) -> None:
@@ -330,24 +302,17 @@ class Peer(asyncio.Protocol):
         self._transport.abort()
 
 
-def _unknown_method(call: Call) -> RpcError:
-    return RpcError(Code.UNIMPLEMENTED, f"there is no method {call.method!r} here")
-
-
-async def _rest(running: Coroutine[Any, Any, bytes], waits_for: Any) -> bytes:
-    """Go on with a coroutine that has begun, and waits for what it gave."""
-    return await _resumed(running, waits_for)
-
-
 @types.coroutine
-def _resumed(running: Coroutine[Any, Any, bytes], waits_for: Any) -> Generator[Any, Any, bytes]:
+def _rest(running: Coroutine[Any, Any, bytes], waits_for: Any) -> Generator[Any, Any, bytes]:
+    """Go on with a coroutine that has begun, and waits for what it gave."""
+    goes_on: Callable[[Any], Any]
     try:
-        yield waits_for
-    except BaseException as error:
-        try:
-            waits_for = running.throw(error)
-        except StopIteration as done:
-            answer: bytes = done.value
-            return answer
-        return (yield from _resumed(running, waits_for))
-    return (yield from running.__await__())
+        while True:
+            try:
+                goes_on, said = running.send, (yield waits_for)
+            except BaseException as error:
+                goes_on, said = running.throw, error
+            waits_for = goes_on(said)
+    except StopIteration as done:
+        answer: bytes = done.value
+        return answer

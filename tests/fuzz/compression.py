@@ -28,7 +28,9 @@ def run(data: bytes) -> None:
             assert expected is None, f"{block!r} is {expected}"
             return
         assert expected == found, f"{block!r} is {expected}, not {found}"
-        sizes = [len(name) + len(value) + ENTRY_OVERHEAD for name, value in ours._entries]
+        sizes = [
+            len(name) + len(value) + ENTRY_OVERHEAD for name, value in ours._table.dynamic_entries
+        ]
         assert sum(sizes) <= TABLE_BYTES
 
 

@@ -14,9 +14,9 @@ import hpack
 from mixer.transport.http2.compression import encode
 from mixer.transport.http2.connection import Connection
 from mixer.transport.http2.frames import Block, Reason
-from mixer.transport.http2.inbound import Cancelled, Ended, Opened, Part, Received, TooLarge
 from mixer.transport.http2.limits import Limits
 from mixer.transport.http2.requests import Request
+from mixer.transport.http2.streams import Cancelled, Ended, Opened, Part, Received, TooLarge
 
 from .script import Script
 
@@ -360,18 +360,16 @@ class Story:
 
     def _check(self) -> None:
         self._judge.hears(self._ours.output(), self._ours.closed)
-        ours, inbound, outbound = self._ours, self._ours._inbound, self._ours._outbound
-        assert len(ours._live) <= LIMITS.concurrent_streams
-        assert inbound.requests.keys() <= ours._live.keys()
-        assert outbound._unsent.keys() <= ours._live.keys()
-        assert outbound._turns.keys() <= outbound._unsent.keys()
-        assert all(unsent.parts for unsent in outbound._unsent.values())
-        held = sum(getattr(found, "held", 0) for found in inbound.requests.values())
-        assert held == inbound._held <= LIMITS.held_bytes
+        ours, outbound = self._ours, self._ours._outbound
+        streams = outbound.streams
+        assert len(streams) <= LIMITS.concurrent_streams
+        assert outbound._turns.items() <= streams.items()
+        assert all(stream.unsent for stream in outbound._turns.values())
+        assert sum(stream.held for stream in streams.values()) == ours._held <= LIMITS.held_bytes
         assert len(ours._decoder.remembered) <= 64
-        assert len(ours._buffer) < 9 + _MAX_FRAME
+        assert len(ours._reader._rest) < 9 + _MAX_FRAME
         if outbound._turns:
-            assert outbound._window <= 0, "what could be sent waits"
+            assert outbound.window <= 0, "what could be sent waits"
 
 
 def run(data: bytes) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 from hpack import HPACKDecodingError
+from hpack.hpack import encode_integer
 from hpack.huffman_table import decode_huffman
 from hpack.table import HeaderTable
 
@@ -24,7 +25,6 @@ TABLE_BYTES: Final = 4096
 ENTRY_OVERHEAD: Final = 32
 """What an entry of a table, or of a header list, counts beside its bytes."""
 
-_STATIC: Final = tuple((bytes(name), bytes(value)) for name, value in HeaderTable.STATIC_TABLE)
 _MAX_INTEGER: Final = 1 << 24
 _MAX_REMEMBERED: Final = 64
 _MAX_REMEMBERED_BYTES: Final = 4096
@@ -33,13 +33,11 @@ _MAX_REMEMBERED_BYTES: Final = 4096
 class Decoder:
     """One direction of one connection; blocks must come in the order they were sent."""
 
-    __slots__ = ("_changed", "_entries", "_limit", "_max_list", "_size", "remembered")
+    __slots__ = ("_changed", "_max_list", "_table", "remembered")
 
     def __init__(self, max_list_bytes: int) -> None:
         """A list of more than *max_list_bytes* (RFC 9113, section 6.5.2) is refused."""
-        self._entries: list[tuple[bytes, bytes]] = []
-        self._size = 0
-        self._limit = TABLE_BYTES
+        self._table = HeaderTable()
         self._max_list = max_list_bytes
         self._changed = False
         self.remembered: dict[bytes, Request] = {}
@@ -79,15 +77,19 @@ class Decoder:
             first = block[at]
             if first & 0x80:
                 index, at = _integer(block, at, 7)
-                entry = self._entry(index)
+                entry = self._table.get_by_index(index)
             elif first & 0x40:
                 entry, at = self._literal(block, at, 6)
-                self._insert(entry)
+                self._changes()
+                self._table.add(*entry)
             elif first & 0x20:
                 if room < self._max_list:
                     raise HPACKDecodingError("a table size after the first header")
                 size, at = _integer(block, at, 5)
-                self._resize(size)
+                if size > TABLE_BYTES:
+                    raise HPACKDecodingError("a table larger than allowed")
+                self._changes()
+                self._table.maxsize = size
                 continue
             else:
                 entry, at = self._literal(block, at, 4)
@@ -101,39 +103,16 @@ class Decoder:
     def _literal(self, block: bytes, at: int, bits: int) -> tuple[tuple[bytes, bytes], int]:
         index, at = _integer(block, at, bits)
         if index:
-            name = self._entry(index)[0]
+            name = self._table.get_by_index(index)[0]
         else:
             name, at = _string(block, at)
         value, at = _string(block, at)
         return (name, value), at
 
-    def _entry(self, index: int) -> tuple[bytes, bytes]:
-        if index == 0:
-            raise HPACKDecodingError("index 0")
-        place = index - 1
-        return _STATIC[place] if place < len(_STATIC) else self._entries[place - len(_STATIC)]
-
-    def _insert(self, entry: tuple[bytes, bytes]) -> None:
-        self._changes()
-        self._entries.insert(0, entry)
-        self._size += len(entry[0]) + len(entry[1]) + ENTRY_OVERHEAD
-        self._evict()
-
-    def _resize(self, size: int) -> None:
-        if size > TABLE_BYTES:
-            raise HPACKDecodingError("a table larger than allowed")
-        self._changes()
-        self._limit = size
-        self._evict()
-
     def _changes(self) -> None:
+        """Forget what was said of blocks, as the table is about to be another."""
         self._changed = True
         self.remembered.clear()
-
-    def _evict(self) -> None:
-        while self._size > self._limit:
-            name, value = self._entries.pop()
-            self._size -= len(name) + len(value) + ENTRY_OVERHEAD
 
 
 def _integer(block: bytes, at: int, bits: int) -> tuple[int, int]:
@@ -168,18 +147,9 @@ def _string(block: bytes, at: int) -> tuple[bytes, int]:
 
 def encode(headers: Headers) -> bytes:
     """A block of literals that leave the peer's table as it is."""
-    return b"".join(
-        b"\0" + _length(len(name)) + name + _length(len(value)) + value for name, value in headers
-    )
+    return b"".join(b"\0" + _literal(name) + _literal(value) for name, value in headers)
 
 
-def _length(count: int) -> bytes:
-    """The length of a text that is not in Huffman's code."""
-    if count < 0x7F:
-        return bytes([count])
-    rest, found = count - 0x7F, bytearray(b"\x7f")
-    while rest >= 0x80:
-        found.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    found.append(rest)
-    return bytes(found)
+def _literal(text: bytes) -> bytes:
+    """A text that is not in Huffman's code."""
+    return bytes(encode_integer(len(text), 7)) + text

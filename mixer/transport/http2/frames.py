@@ -32,6 +32,12 @@ END_HEADERS: Final = 0x4
 PADDED: Final = 0x8
 HAS_PRIORITY: Final = 0x20
 
+_SIZES: Final = {PRIORITY: 5, RST_STREAM: 4, PING: 8, WINDOW_UPDATE: 4}
+"""Kinds of frames whose payloads have all the same size."""
+
+_HAS_STREAM: Final = {PRIORITY: True, RST_STREAM: True, SETTINGS: False, PING: False, GOAWAY: False}
+"""Whether frames of a kind are for a stream or for the connection."""
+
 _HEAD = struct.Struct(">IBi")
 """Length and kind as one number, flags, stream; the sign of the last is the reserved bit."""
 
@@ -41,9 +47,8 @@ _TWO_U32 = struct.Struct(">II")
 
 
 class Setting(IntEnum):
-    """Parameters of SETTINGS (RFC 9113, section 6.5.2)."""
+    """Parameters of SETTINGS that say something here (RFC 9113, section 6.5.2)."""
 
-    HEADER_TABLE_SIZE = 1
     ENABLE_PUSH = 2
     MAX_CONCURRENT_STREAMS = 3
     INITIAL_WINDOW_SIZE = 4
@@ -52,38 +57,33 @@ class Setting(IntEnum):
 
 
 class Reason(IntEnum):
-    """Error codes (RFC 9113, section 7)."""
+    """Error codes that we send (RFC 9113, section 7)."""
 
     NO_ERROR = 0
     PROTOCOL_ERROR = 1
-    INTERNAL_ERROR = 2
     FLOW_CONTROL_ERROR = 3
-    SETTINGS_TIMEOUT = 4
     STREAM_CLOSED = 5
     FRAME_SIZE_ERROR = 6
     REFUSED_STREAM = 7
     CANCEL = 8
     COMPRESSION_ERROR = 9
-    CONNECT_ERROR = 10
     ENHANCE_YOUR_CALM = 11
-    INADEQUATE_SECURITY = 12
-    HTTP_1_1_REQUIRED = 13
 
 
-class ConnectionFault(Exception):
-    """The peer broke the rules so that nothing further can be trusted: GOAWAY."""
+class Fault(Exception):
+    """The peer broke the rules."""
 
     def __init__(self, reason: Reason, text: str) -> None:
         super().__init__(text)
         self.reason = reason
 
 
-class StreamFault(Exception):
-    """The peer broke the rules of one stream: RST_STREAM."""
+class ConnectionFault(Fault):
+    """It did so that nothing further can be trusted: GOAWAY."""
 
-    def __init__(self, reason: Reason, text: str) -> None:
-        super().__init__(text)
-        self.reason = reason
+
+class StreamFault(Fault):
+    """It broke those of one stream: RST_STREAM."""
 
 
 class Block:
@@ -112,6 +112,16 @@ read_head = _HEAD.unpack_from
 Of a frame's head in some bytes, at a place: length << 8 | kind, flags, stream; the stream is
 negative where the reserved bit is set.
 """
+
+
+def check_shape(kind: int, flags: int, stream: int, payload: bytes) -> None:
+    """Refuse a frame of a wrong size, or on what it is not for. Raises ConnectionFault."""
+    if _HAS_STREAM.get(kind, stream > 0) != (stream > 0):
+        raise ConnectionFault(Reason.PROTOCOL_ERROR, f"kind {kind} is not for stream {stream}")
+    size = len(payload)
+    is_ack = kind == SETTINGS and flags & ACK
+    if size != (0 if is_ack else _SIZES.get(kind, size)) or (kind == GOAWAY and size < 8):
+        raise ConnectionFault(Reason.FRAME_SIZE_ERROR, f"kind {kind} can't have {size} bytes")
 
 
 def settings(values: Iterable[tuple[Setting, int]]) -> bytes:
@@ -157,3 +167,14 @@ def unpadded(payload: bytes, flags: int) -> bytes:
     if not payload or payload[0] >= len(payload):
         raise ConnectionFault(Reason.PROTOCOL_ERROR, "more padding than payload")
     return payload[1 : len(payload) - payload[0]]
+
+
+def check_dependency(stream: int, priority: bytes) -> None:
+    """
+    Refuse a stream that depends on itself.
+
+    It could be an error of the stream alone, but that may be one that is not open, or one whose
+    headers are not read yet.
+    """
+    if int.from_bytes(priority[:4], "big") & 0x7FFF_FFFF == stream:
+        raise ConnectionFault(Reason.PROTOCOL_ERROR, "a stream can't depend on itself")

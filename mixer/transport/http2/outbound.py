@@ -7,159 +7,138 @@ costs work for the streams that it moves, not for all that wait.
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
-from collections.abc import Callable, KeysView
+from collections import OrderedDict
+from collections.abc import Callable
 
 from mixer.transport.http2 import frames
 from mixer.transport.http2.flow import INITIAL_WINDOW, MAX_WINDOW
 from mixer.transport.http2.frames import Block, ConnectionFault, Reason, StreamFault
-
-
-class Unsent:
-    """What of one answer the windows have not let pass yet."""
-
-    __slots__ = ("end", "parts")
-
-    def __init__(self) -> None:
-        self.parts: deque[memoryview] = deque()
-        self.end: Block | None = None
-        """The trailers that follow; None where more is to come."""
+from mixer.transport.http2.streams import Stream
 
 
 class Outbound:
     """The answers of one connection; its *out* is what is to be written."""
 
-    __slots__ = ("_ended", "_turns", "_unsent", "_window", "initial_window", "out", "windows")
+    __slots__ = ("_ended", "_turns", "initial_window", "out", "streams", "window")
 
-    def __init__(self, ended: Callable[[int], object]) -> None:
+    def __init__(self, ended: Callable[[Stream], object]) -> None:
         """*ended* is told of each stream whose answer is sent to its end."""
         self._ended = ended
         self.out: list[bytes] = []
-        self.windows: dict[int, int] = {}
-        """The windows of all streams whose answer has not ended; negative after some changes."""
+        self.streams: dict[int, Stream] = {}
+        """By number, all streams whose answer has not ended."""
         self.initial_window = INITIAL_WINDOW
-        self._window = INITIAL_WINDOW
-        self._unsent: dict[int, Unsent] = {}
-        self._turns: OrderedDict[int, Unsent] = OrderedDict()
+        self.window = INITIAL_WINDOW
+        self._turns: OrderedDict[int, Stream] = OrderedDict()
         """Those of them that wait for nothing but the window of the connection."""
 
-    @property
-    def blocked(self) -> KeysView[int]:
-        """The streams whose peer must widen a window before they can go on."""
-        return self._unsent.keys()
-
-    def takes(self, stream: int) -> bool:
-        """Whether an answer can be given on a *stream*, or gone on with."""
-        if stream not in self.windows:
-            return False
-        unsent = self._unsent.get(stream)
-        return unsent is None or unsent.end is None
-
-    def respond(self, stream: int, head: Block, body: bytes, end: Block) -> None:
-        """Send a whole answer on a stream that is open."""
+    def respond(self, number: int, head: Block, body: bytes, end: Block) -> None:
+        """Answer a request whole, where anybody still waits for it."""
+        stream = self.streams.get(number)
+        if stream is None or stream.end is not None:
+            return
         size = len(body)
-        if size <= self.windows[stream] and size <= self._window and size <= frames.MAX_PAYLOAD:
+        if size <= stream.window and size <= self.window and size <= frames.MAX_PAYLOAD:
             # Fast path: all of it passes, as one piece of bytes.
-            self._window -= size
-            del self.windows[stream]
-            number = stream.to_bytes(4, "big")
+            self.window -= size
+            del self.streams[number]
+            to = number.to_bytes(4, "big")
             opens = size.to_bytes(3, "big") + b"\0\0"
-            parts = head.opens, number, head.block, opens, number, body, end.ends, number, end.block
+            parts = head.opens, to, head.block, opens, to, body, end.ends, to, end.block
             self.out.append(b"".join(parts))
             self._ended(stream)
         else:
-            self.begin(stream, head)
-            self.send(stream, body)
-            self.finish(stream, end)
+            self.begin(number, head)
+            self.send(number, body)
+            self.finish(number, end)
 
-    def begin(self, stream: int, head: Block) -> None:
-        """Send the headers of an answer."""
-        self.out.append(head.opens + stream.to_bytes(4, "big") + head.block)
+    def _open(self, number: int) -> Stream | None:
+        """The stream of an answer that can be given, or gone on with."""
+        stream = self.streams.get(number)
+        return stream if stream is not None and stream.end is None else None
 
-    def send(self, stream: int, data: bytes) -> None:
-        """Send a part of an answer's body, as soon as windows allow."""
-        if not data:
-            return
-        unsent = self._unsent.get(stream)
-        if unsent is None:
-            unsent = self._unsent[stream] = Unsent()
-            self._ready(stream, unsent)
-        unsent.parts.append(memoryview(data))
-        self._go_on()
+    def begin(self, number: int, head: Block) -> None:
+        """Send the headers of an answer, where anybody still waits for it."""
+        if self._open(number):
+            self.out.append(head.opens + number.to_bytes(4, "big") + head.block)
 
-    def finish(self, stream: int, end: Block) -> None:
+    def send(self, number: int, data: bytes) -> None:
+        """Send a part of an answer's body, as soon as the peer's windows allow."""
+        if data and (stream := self._open(number)):
+            stream.unsent = memoryview(bytes(stream.unsent) + data)
+            self._ready(stream)
+            self._go_on()
+
+    def finish(self, number: int, end: Block) -> None:
         """End an answer by *end*: after its body as trailers, without one as its only headers."""
-        unsent = self._unsent.get(stream)
-        if unsent is None:
-            self._end(stream, end)
-        else:
-            unsent.end = end
+        if stream := self._open(number):
+            stream.end = end
+            self._end(stream)
 
-    def _end(self, stream: int, end: Block) -> None:
-        del self.windows[stream]
-        self.out.append(end.ends + stream.to_bytes(4, "big") + end.block)
-        self._ended(stream)
+    def _end(self, stream: Stream) -> None:
+        """End an answer of which nothing is left but the end, if that is known."""
+        if stream.end is not None and not stream.unsent:
+            del self.streams[stream.number]
+            self.out.append(stream.end.ends + stream.number.to_bytes(4, "big") + stream.end.block)
+            self._ended(stream)
 
-    def _ready(self, stream: int, unsent: Unsent) -> None:
-        """Give a stream a turn, if its window is open and it has none yet."""
-        if self.windows[stream] > 0:
-            self._turns.setdefault(stream, unsent)
+    def _ready(self, stream: Stream) -> None:
+        """Give a stream a turn, if its window lets something pass and it has none yet."""
+        if stream.unsent and stream.window > 0:
+            self._turns.setdefault(stream.number, stream)
 
     def _go_on(self) -> None:
         """Send what the windows allow, a frame of each stream in turn."""
-        while self._window > 0 and self._turns:
-            stream, unsent = self._turns.popitem(last=False)
-            self._send_frame(stream, unsent)
-            if unsent.parts:
-                self._ready(stream, unsent)
-                continue
-            del self._unsent[stream]
-            if unsent.end:
-                self._end(stream, unsent.end)
+        while self.window > 0 and self._turns:
+            number, stream = self._turns.popitem(last=False)
+            room = min(self.window, stream.window, frames.MAX_PAYLOAD)
+            if room <= 0:
+                continue  # new settings took what it had
+            data, stream.unsent = stream.unsent[:room], stream.unsent[room:]
+            self.window -= len(data)
+            stream.window -= len(data)
+            self.out.append(frames.frame(frames.DATA, 0, number, data))
+            self._ready(stream)
+            self._end(stream)
 
-    def _send_frame(self, stream: int, unsent: Unsent) -> None:
-        """Send one frame of data, as large as the windows allow."""
-        room = min(self._window, self.windows[stream], frames.MAX_PAYLOAD)
-        if room <= 0:
+    def is_blocked(self, number: int) -> bool:
+        """Whether what was sent on a stream waits for its peer."""
+        stream = self.streams.get(number)
+        return stream is not None and len(stream.unsent) > 0
+
+    def output(self) -> bytes:
+        """What is to be written to the peer now."""
+        data = self.out[0] if len(self.out) == 1 else b"".join(self.out)
+        self.out.clear()
+        return data
+
+    def forget(self, number: int) -> Stream | None:
+        """Send nothing more on a stream; what it was."""
+        self._turns.pop(number, None)
+        return self.streams.pop(number, None)
+
+    def widen(self, number: int, increment: int) -> None:
+        """Take a WINDOW_UPDATE of a stream, if it is open, or of the connection, as 0."""
+        fault = StreamFault if number else ConnectionFault
+        widened = self.streams.get(number) if number else self
+        if widened is None:
             return
-        data = unsent.parts.popleft()
-        if len(data) > room:
-            unsent.parts.appendleft(data[room:])
-            data = data[:room]
-        self._window -= len(data)
-        self.windows[stream] -= len(data)
-        self.out.append(frames.frame(frames.DATA, 0, stream, data))
-
-    def forget(self, stream: int) -> None:
-        """Send nothing more on a stream."""
-        self.windows.pop(stream, None)
-        self._unsent.pop(stream, None)
-        self._turns.pop(stream, None)
-
-    def widen(self, stream: int, increment: int) -> None:
-        """Take a WINDOW_UPDATE of a live stream or, as 0, of the connection."""
-        fault = StreamFault if stream else ConnectionFault
         if not increment:
             raise fault(Reason.PROTOCOL_ERROR, "a window update of 0")
-        window = (self.windows[stream] if stream else self._window) + increment
-        if window > MAX_WINDOW:
+        if widened.window + increment > MAX_WINDOW:
             raise fault(Reason.FLOW_CONTROL_ERROR, "the window is too large")
-        if not stream:
-            self._window = window
-        else:
-            self.windows[stream] = window
-            if unsent := self._unsent.get(stream):
-                self._ready(stream, unsent)
+        widened.window += increment
+        if isinstance(widened, Stream):
+            self._ready(widened)
         self._go_on()
 
     def resize(self, initial_window: int) -> None:
         """Take another initial window, which changes the windows of all streams (section 6.9.2)."""
         change = initial_window - self.initial_window
         self.initial_window = initial_window
-        for stream, window in self.windows.items():
-            if window + change > MAX_WINDOW:
+        for stream in self.streams.values():
+            stream.window += change
+            if stream.window > MAX_WINDOW:
                 raise ConnectionFault(Reason.FLOW_CONTROL_ERROR, "a window is too large")
-            self.windows[stream] = window + change
-        for stream, unsent in self._unsent.items():
-            self._ready(stream, unsent)
+            self._ready(stream)
         self._go_on()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mixer.transport.http2.connection import Connection
-from mixer.transport.http2.inbound import Event
 from mixer.transport.http2.requests import Request
+from mixer.transport.http2.streams import Event
 
 from . import framing, heads, streams
 from .peer import (

@@ -183,3 +183,19 @@ def test_a_client_that_hangs_up_is_forgotten(server: Served) -> None:
     with Peer(server.address) as other:
         other.send(ask(1))
         other.until_end(1)
+
+
+def test_a_client_that_goes_on_after_the_end_hears_nothing_and_does_no_harm(
+    server: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Peer(server.address) as peer:
+        peer.until_marked()
+        gone = server.drain(20)
+        while not any(one.kind == Kind.GOAWAY for one in peer.frames):
+            peer.hear()
+        question = next(one for one in peer.frames if one.kind == Kind.PING and not one.flags)
+        peer.send(ping(question.payload, ACK))
+        peer.until_close()
+        peer.send(ping())
+    gone.result(20)
+    assert caplog.records == []

@@ -16,12 +16,12 @@ from mixer.transport.http2 import frames
 from mixer.transport.http2.compression import encode
 from mixer.transport.http2.connection import Connection
 from mixer.transport.http2.frames import PREFACE, Block, Reason, Setting, frame
-from mixer.transport.http2.inbound import (
+from mixer.transport.http2.limits import Limits
+from mixer.transport.http2.streams import (
     Cancelled,
     Received,
     TooLarge,
 )
-from mixer.transport.http2.limits import Limits
 
 HEAD = Block(encode(((b":status", b"200"), (b"content-type", b"application/grpc"))))
 END = Block(encode(((b"grpc-status", b"0"),)))

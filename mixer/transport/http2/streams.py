@@ -1,0 +1,150 @@
+"""
+Streams: a request on its way in, its answer on its way out, and what there is to tell of them.
+
+Law: what of a request is held, here or by whoever was given its parts, is known at any time.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple, TypeAlias
+
+from mixer.transport.http2 import frames
+from mixer.transport.http2.flow import ReceiveWindow
+from mixer.transport.http2.frames import Block, Reason, StreamFault
+from mixer.transport.http2.limits import Limits
+from mixer.transport.http2.requests import Request
+
+
+class Received(NamedTuple):
+    """A whole request."""
+
+    stream: int
+    request: Request
+    body: bytes
+
+
+class Opened(NamedTuple):
+    """The head of a request whose body comes in parts."""
+
+    stream: int
+    request: Request
+
+
+class Part(NamedTuple):
+    """A part of the body of such a request."""
+
+    stream: int
+    data: bytes
+
+
+class Ended(NamedTuple):
+    """The end of the body of such a request."""
+
+    stream: int
+
+
+class TooLarge(NamedTuple):
+    """A request whose body is larger than may be; the rest of it is not kept."""
+
+    stream: int
+    request: Request
+
+
+class Cancelled(NamedTuple):
+    """The peer does not want the answer any longer."""
+
+    stream: int
+
+
+Event: TypeAlias = Received | Opened | Part | Ended | TooLarge | Cancelled
+
+FRESH: Final = 0
+"""Nothing but the head of the request has come, and the body is wanted whole."""
+
+BEGUN: Final = 1
+"""Its body comes."""
+
+ENDED: Final = 2
+"""All of it has come."""
+
+
+class Stream:
+    """
+    A request and its answer, until the answer has ended.
+
+    What most calls have no use for, as they come whole and leave whole, is a default of the class.
+    """
+
+    state: int = FRESH
+    held: int = 0
+    """Bytes of the request that are kept, here or by whoever takes the parts."""
+
+    unsent: memoryview = memoryview(b"")
+    """What of the answer the windows have not let pass yet."""
+
+    end: Block | None = None
+    """The trailers of the answer; None where more of it is to come."""
+
+    is_streamed: bool = False
+    """Whether parts of the request are passed on as they come; there may be any number of them."""
+
+    _received = 0
+    _body: bytes | bytearray = b""
+    _window: ReceiveWindow
+
+    def __init__(self, number: int, request: Request, window: int) -> None:
+        """The peer takes *window* bytes of the answer; negative after some changes of settings."""
+        self.number = number
+        self.request = request
+        self.window = window
+
+    @property
+    def waits_for_peer(self) -> bool:
+        """Whether the peer must send the rest of the request, or let pass that of the answer."""
+        return len(self.unsent) > 0 or not (self.state == ENDED or self.is_streamed)
+
+    def begin(self, is_streamed: bool, limits: Limits) -> None:
+        """Expect the body of the request, in parts or whole."""
+        self.state, self.is_streamed = BEGUN, is_streamed
+        self._window = ReceiveWindow(limits.stream_window)
+        self._body = bytearray()
+
+    def take(self, payload: bytes, flags: int, limits: Limits, events: list[Event]) -> int:
+        """
+        Take the payload of a DATA frame; the increment to grant on the stream, 0 for none yet.
+
+        Raises StreamFault and ConnectionFault.
+        """
+        if self.state == FRESH:
+            self.begin(is_streamed=False, limits=limits)
+        if not self._window.use(len(payload)):
+            raise StreamFault(Reason.FLOW_CONTROL_ERROR, "more data than the window allows")
+        data = frames.unpadded(payload, flags)
+        self._received += len(data)
+        if self.is_streamed:
+            self.held += len(data)
+            if data:
+                events.append(Part(self.number, data))
+            return self._window.take(len(payload) - len(data))
+        if self._received <= limits.body_bytes:
+            self._body += data
+        else:
+            self._body = b""
+        self.held = len(self._body)
+        return self._window.take(len(payload))
+
+    def used(self, count: int) -> int:
+        """Let go of *count* bytes of parts; the increment to grant now, 0 for none yet."""
+        self.held -= count
+        return self._window.take(count)
+
+    def finish(self, limits: Limits) -> Event:
+        """Take the end of the request; what there is to tell of it. Raises StreamFault."""
+        if self.request.content_length not in (None, self._received):
+            raise StreamFault(Reason.PROTOCOL_ERROR, "the body is not as long as content-length")
+        self.state = ENDED
+        if self.is_streamed:
+            return Ended(self.number)
+        if self._received > limits.body_bytes:
+            return TooLarge(self.number, self.request)
+        return Received(self.number, self.request, bytes(self._body))
