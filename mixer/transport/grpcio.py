@@ -22,7 +22,7 @@ from structlog.typing import FilteringBoundLogger
 
 from mixer.errors import RpcError, StartError
 from mixer.transport.calls import DEFECT, INTERNAL, Handler, Limits, fitting, is_cancelled
-from mixer.transport.listener import Tls, cant_listen, read, target
+from mixer.transport.listener import Tls, cant_listen, read, server_context, target
 
 _STANDARD = (health.SERVICE_NAME, reflection.SERVICE_NAME)
 _STATUS = {status.value[0]: status for status in grpc.StatusCode}
@@ -143,5 +143,6 @@ def _copy(file: FileDescriptor, into: DescriptorPool, copied: set[str]) -> None:
 
 
 def _credentials(tls: Tls) -> grpc.ServerCredentials:
+    server_context(tls)  # grpcio says to stderr, if anything, what it can't load
     key, certificate, roots = read(tls)
     return grpc.ssl_server_credentials([(key, certificate)], roots, roots is not None)

@@ -29,16 +29,16 @@ def target(address: str) -> str:
     """
     Return gRPC's own form of ``tcp://HOST:PORT`` or ``unix:///PATH``, free to be listened on.
 
-    An existing socket file is removed. Raises StartError where the address can't be had.
+    It is tried, as grpcio says little about what it can't bind, and much of that to stderr. An
+    existing socket file is removed. Raises StartError where the address can't be had.
     """
+    listening(address).close()
     path = address.removeprefix(UNIX)
-    try:
-        if path != address:
-            _try_path(Path(path))
-            return f"unix:{path}"
-        return _try_port(address)
-    except OSError as error:
-        raise StartError(cant_listen(address, error, "--address")) from None
+    if path != address:
+        Path(path).unlink()
+        return f"unix:{path}"
+    place = address.removeprefix("tcp://")
+    return f"0.0.0.0{place}" if place.startswith(":") else place
 
 
 def cant_listen(address: str, error: Exception, flag: str) -> str:
@@ -52,18 +52,23 @@ def cant_listen(address: str, error: Exception, flag: str) -> str:
 def listening(address: str) -> socket.socket:
     """A socket that listens on an address. Raises StartError where it can't be had."""
     path = address.removeprefix(UNIX)
+    place: Any = path
     try:
         if path != address:
-            _try_path(Path(path))
+            if Path(path).is_socket():
+                Path(path).unlink()
             found = socket.socket(socket.AF_UNIX)
-            found.bind(path)
         else:
-            family, kind, protocol, _, bound = _resolved(address)
+            family, kind, protocol, _, place = _resolved(address)
             found = socket.socket(family, kind, protocol)
             found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            found.bind(bound)
-        found.listen(BACKLOG)
+        try:
+            found.bind(place)
+            found.listen(BACKLOG)
+        except OSError:
+            found.close()
+            raise
     except OSError as error:
         raise StartError(cant_listen(address, error, "--address")) from None
     return found
@@ -79,57 +84,9 @@ def bound(address: str, listener: socket.socket) -> str:
 
 def server_context(tls: Tls) -> ssl.SSLContext:
     """TLS for HTTP/2. Raises StartError where the files of *tls* can't be read or don't fit."""
-    read(tls)
-    context = _context(tls)
-    context.set_alpn_protocols(["h2"])
-    if tls.client_ca:
-        context.verify_mode = ssl.CERT_REQUIRED
-    return context
-
-
-def read(tls: Tls) -> tuple[bytes, bytes, bytes | None]:
-    """Key, certificate and client CA. Raises StartError where they can't be read or don't fit."""
-    try:
-        key, certificate = tls.key.read_bytes(), tls.certificate.read_bytes()
-        roots = tls.client_ca.read_bytes() if tls.client_ca else None
-    except OSError as error:
-        raise StartError(f"can't read {error.filename}: {error.strerror}") from None
-    _context(tls)
-    return key, certificate, roots
-
-
-# grpcio says little about what it can't bind or load, and much of it to stderr; so everything is
-# tried here first.
-
-
-def _try_path(path: Path) -> None:
-    if path.is_socket():
-        path.unlink()
-    with socket.socket(socket.AF_UNIX) as trial:
-        trial.bind(str(path))
-    path.unlink()
-
-
-def _try_port(address: str) -> str:
-    family, kind, protocol, _, bound = _resolved(address)
-    with socket.socket(family, kind, protocol) as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        trial.bind(bound)
-    place = address.removeprefix("tcp://")
-    return f"0.0.0.0{place}" if place.startswith(":") else place
-
-
-def _resolved(address: str) -> Any:
-    """What getaddrinfo says first of ``tcp://HOST:PORT``; without a host, all of this machine."""
-    host, colon, port = address.removeprefix("tcp://").rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
-        raise StartError(f"{address!r} is not of the form tcp://HOST:PORT or unix:///PATH")
-    host = host.strip("[]") or "0.0.0.0"
-    return socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0]
-
-
-def _context(tls: Tls) -> ssl.SSLContext:
+    read(tls)  # OpenSSL does not say which file it can't read
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_alpn_protocols(["h2"])
     try:
         # An empty passphrase, as nobody is there to be asked for one.
         context.load_cert_chain(tls.certificate, tls.key, password="")
@@ -139,6 +96,7 @@ def _context(tls: Tls) -> ssl.SSLContext:
             f"without a passphrase: {_reason(error)}"
         ) from None
     if tls.client_ca:
+        context.verify_mode = ssl.CERT_REQUIRED
         try:
             context.load_verify_locations(tls.client_ca)
         except ssl.SSLError as error:
@@ -146,6 +104,24 @@ def _context(tls: Tls) -> ssl.SSLContext:
                 f"{tls.client_ca} is not a certificate in PEM: {_reason(error)}"
             ) from None
     return context
+
+
+def read(tls: Tls) -> tuple[bytes, bytes, bytes | None]:
+    """Key, certificate and client CA as they are. Raises StartError where they can't be read."""
+    try:
+        key, certificate = tls.key.read_bytes(), tls.certificate.read_bytes()
+        return key, certificate, tls.client_ca.read_bytes() if tls.client_ca else None
+    except OSError as error:
+        raise StartError(f"can't read {error.filename}: {error.strerror}") from None
+
+
+def _resolved(address: str) -> Any:
+    """What getaddrinfo says first of ``tcp://HOST:PORT``; without a host, all of this machine."""
+    host, colon, port = address.removeprefix("tcp://").rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise StartError(f"{address!r} is not of the form tcp://HOST:PORT or unix:///PATH")
+    host = host.strip("[]") or "0.0.0.0"
+    return socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0]
 
 
 def _reason(error: Exception) -> str:
