@@ -10,6 +10,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from google.protobuf.descriptor_pool import DescriptorPool
@@ -55,10 +56,9 @@ class NativeServer:
             log,
         )
         self._socket: socket.socket | None = None
-        self._file: Path | None = None
         self._tls: ssl.SSLContext | None = None
-        self._listener: asyncio.Server | None = None
-        self._looking: asyncio.Task[None] | None = None
+        self._closing = ExitStack()
+        """All that ends when nobody is let in any longer."""
         self._peers: set[Peer] = set()
         self._draining = False
         self._all_gone = asyncio.Event()
@@ -72,8 +72,9 @@ class NativeServer:
         """
         self.secure(tls)
         self._socket = listening(address)
+        self._closing.callback(self._socket.close)
         if address.startswith(UNIX):
-            self._file = Path(address.removeprefix(UNIX))
+            self._closing.callback(Path(address.removeprefix(UNIX)).unlink, missing_ok=True)
         return bound(address, self._socket)
 
     def secure(self, tls: Tls | None) -> None:
@@ -84,9 +85,11 @@ class NativeServer:
         """Answer calls; until now they have waited at the door."""
         loop = asyncio.get_running_loop()
         if self._socket is not None:
-            make = loop.create_unix_server if self._file else loop.create_server
-            self._listener = await make(self._peer, sock=self._socket, ssl=self._tls)
-        self._looking = loop.create_task(self._look())
+            is_file = self._socket.family == socket.AF_UNIX
+            make = loop.create_unix_server if is_file else loop.create_server
+            listener = await make(self._peer, sock=self._socket, ssl=self._tls)
+            self._closing.callback(listener.close)
+        self._closing.callback(loop.create_task(self._look()).cancel)
         await self.set_serving(True)
 
     async def adopt(self, connection: socket.socket) -> None:
@@ -131,14 +134,7 @@ class NativeServer:
         self._draining = True
         await self.set_serving(False)
         self._health.close()
-        if self._looking is not None:
-            self._looking.cancel()
-        if self._listener is not None:
-            self._listener.close()
-        elif self._socket is not None:
-            self._socket.close()
-        if self._file is not None:
-            self._file.unlink(missing_ok=True)
+        self._closing.close()
         loop = asyncio.get_running_loop()
         insist = loop.call_later(min(GOING_AWAY_SECONDS, seconds / 2), self._drain_peers)
         try:

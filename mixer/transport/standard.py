@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
@@ -63,14 +64,14 @@ class Health:
         self._changed = asyncio.Event()
 
     async def _check(self, raw: bytes) -> bytes:
-        service = _asked(raw)
+        service = _read(health_pb2.HealthCheckRequest, raw).service
         if service not in self._services:
             raise RpcError(Code.NOT_FOUND, f"there is no service {service!r} here")
         return self._response(service)
 
     async def _watch(self, requests: AsyncIterator[bytes], send: Send) -> None:
         async for raw in requests:
-            service, told = _asked(raw), b""
+            service, told = _read(health_pb2.HealthCheckRequest, raw).service, b""
             while True:
                 changed, now = self._changed, self._response(service)
                 if now != told:
@@ -88,12 +89,12 @@ class Health:
         return raw
 
 
-def _asked(raw: bytes) -> str:
+def _read(kind: Any, raw: bytes) -> Any:
+    """The request of a *kind* that some bytes say. Raises RpcError."""
     try:
-        service: str = health_pb2.HealthCheckRequest.FromString(raw).service
+        return kind.FromString(raw)
     except DecodeError as error:
         raise RpcError(Code.INTERNAL, f"the request can't be read: {error}") from None
-    return service
 
 
 class Reflection:
@@ -110,10 +111,7 @@ class Reflection:
 
     async def _info(self, requests: AsyncIterator[bytes], send: Send) -> None:
         async for raw in requests:
-            try:
-                request = reflection_pb2.ServerReflectionRequest.FromString(raw)
-            except DecodeError as error:
-                raise RpcError(Code.INTERNAL, f"the request can't be read: {error}") from None
+            request = _read(reflection_pb2.ServerReflectionRequest, raw)
             answer = self._answer(request)
             answer.valid_host = request.host
             answer.original_request.CopyFrom(request)
@@ -124,17 +122,18 @@ class Reflection:
     ) -> reflection_pb2.ServerReflectionResponse:
         answer = reflection_pb2.ServerReflectionResponse()
         kind = request.WhichOneof("message_request")
+        error = answer.error_response
         if kind == "list_services":
             for name in self._services:
                 answer.list_services_response.service.add(name=name)
         elif kind not in ("file_by_filename", "file_containing_symbol"):
-            answer.error_response.error_code = int(Code.UNIMPLEMENTED)
-            answer.error_response.error_message = f"{kind} is not answered here"
-        elif (file := self._find(kind, getattr(request, kind))) is not None:
+            error.error_code = int(Code.UNIMPLEMENTED)
+            error.error_message = f"{kind} is not answered here"
+        elif file := self._find(kind, asked := getattr(request, kind)):
             answer.file_descriptor_response.file_descriptor_proto.extend(_files(file).values())
         else:
-            answer.error_response.error_code = int(Code.NOT_FOUND)
-            answer.error_response.error_message = f"there is no {getattr(request, kind)!r} here"
+            error.error_code = int(Code.NOT_FOUND)
+            error.error_message = f"there is no {asked!r} here"
         return answer
 
     def _find(self, kind: str, asked: str) -> FileDescriptor | None:
