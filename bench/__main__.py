@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from bench import cpu, expressions, result, service
+from bench import cpu, envoy, expressions, result, service
 from bench.cases import CASES, Case
 from bench.load import NotLoaded, load, try_once
 from bench.result import Result
@@ -23,16 +26,27 @@ def measure(case: Case, shared: Path, runs: int, scale: float, options: tuple[st
     send = load(case, bodies)
     requests = max(int(case.requests * scale), case.connections * case.streams)
     figures: list[float] = []
-    with serving(shared / "istio-config" / case.config, options) as server:
-        try_once(case, bodies, server.port)
-        send(server.port, max(requests // _WARM_UP, case.connections * case.streams))
+    config = shared / "istio-config" / case.config
+    with serving(config, options) as server, _way_to(server.port, case) as port:
+        try_once(case, bodies, port)
+        send(port, max(requests // _WARM_UP, case.connections * case.streams))
         before = cpu.at_rest(server.pid)
         for _ in range(runs):
-            send(server.port, requests)
+            send(port, requests)
             after = cpu.at_rest(server.pid)
             figures.append((after - before) * 1e6 / (requests * case.bags))
             before = after
     return Result.of(figures)
+
+
+@contextmanager
+def _way_to(port: int, case: Case) -> Iterator[int]:
+    """The port that leads to the server's *port*."""
+    if not case.behind_envoy:
+        yield port
+        return
+    with TemporaryDirectory() as folder, envoy.running(envoy.proxy([port]), Path(folder)) as peer:
+        yield peer.port
 
 
 def main() -> int:
@@ -69,6 +83,9 @@ def main() -> int:
     print(result.HEADING)
     try:
         for case in chosen:
+            if case.behind_envoy and envoy.program() is None:
+                print(f"{case.name:28}left out: no Envoy here (tools/install_peers.sh installs it)")
+                continue
             found = measure(
                 case, arguments.shared, arguments.runs, arguments.scale, tuple(arguments.server)
             )

@@ -32,11 +32,15 @@ class Case:
     """True gives every request a deduplication id of its own, so that no quota is answered from
     memory."""
 
+    behind_envoy: bool = False
+    """True sends all by an Envoy, whose headers change with each request."""
+
 
 CASES = (
     Case("check without rules", "Check", "norule", "check", 10_000),
     Case("check", "Check", "check", "check", 10_000),
     Case("check, one in flight", "Check", "check", "check", 10_000, connections=8, streams=1),
+    Case("check, behind Envoy", "Check", "check", "check", 10_000, behind_envoy=True),
     Case("check with quota", "Check", "check", "check-quota", 10_000, unique=True),
     Case("report of one", "Report", "telemetry", "report-1", 10_000),
     Case("report, independent", "Report", "telemetry", "report-100-independent", 200, bags=100),

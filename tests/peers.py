@@ -18,6 +18,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from bench.envoy import Config, Envoy, program, running
 from bench.server import free_port
 
 ROOT = Path(__file__).parents[1]
@@ -124,6 +125,14 @@ def statsd(folder: Path) -> Iterator[Statsd]:
     with _running([str(node), str(STATSD), str(config)], folder / "statsd.log"):
         peer = Statsd(port, management)
         wait_for(lambda: "up" in peer.ask("health", b"\n"))
+        yield peer
+
+
+@contextmanager
+def envoy(config: Config, folder: Path) -> Iterator[Envoy]:
+    """An Envoy with a configuration such as `bench.envoy.proxy` makes."""
+    require("envoy", program())
+    with running(config, folder) as peer:
         yield peer
 
 

