@@ -10,9 +10,10 @@ import asyncio
 import re
 import zlib
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
+
+import msgspec
 
 from mixer.errors import Code, RpcError
 from mixer.transport.calls import fitting
@@ -45,8 +46,7 @@ class NoCall(Exception):
         self.answer = Block(encode(((b":status", status), *more)))
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """What the headers of a request say."""
 
     method: str

@@ -28,9 +28,8 @@ def run(data: bytes) -> None:
             assert expected is None, f"{block!r} is {expected}"
             return
         assert expected == found, f"{block!r} is {expected}, not {found}"
-        sizes = [
-            len(name) + len(value) + ENTRY_OVERHEAD for name, value in ours._table.dynamic_entries
-        ]
+        assert ours._sent[::-1] == list(theirs.header_table.dynamic_entries)
+        sizes = [len(name) + len(value) + ENTRY_OVERHEAD for name, value in ours._sent]
         assert sum(sizes) <= TABLE_BYTES
 
 

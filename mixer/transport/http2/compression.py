@@ -1,8 +1,8 @@
 """
 Header compression of HTTP/2 (RFC 7541): blocks to headers, and headers to blocks.
 
-The tables and Huffman's code come from the package hpack. What is ours is a decoder that remembers
-whole blocks: a sidecar sends the same block for each call, once its table is filled.
+The standard's table and Huffman's code come from the package hpack. What is ours is a decoder that
+remembers whole blocks: a sidecar sends the same block for each call, once its table is filled.
 
 Law: any block gives headers or a fault, in time and memory linear in its length.
 """
@@ -13,10 +13,10 @@ from typing import Final
 
 from hpack import HPACKDecodingError
 from hpack.hpack import encode_integer
-from hpack.huffman_table import decode_huffman
 from hpack.table import HeaderTable
 
-from mixer.transport.http2.frames import ConnectionFault, Headers, Reason, StreamFault
+from mixer.transport.http2 import huffman
+from mixer.transport.http2.frames import ConnectionFault, Header, Headers, Reason, StreamFault
 from mixer.transport.http2.requests import Request, request
 
 TABLE_BYTES: Final = 4096
@@ -25,6 +25,8 @@ TABLE_BYTES: Final = 4096
 ENTRY_OVERHEAD: Final = 32
 """What an entry of a table, or of a header list, counts beside its bytes."""
 
+_STATIC: Final = dict(enumerate(HeaderTable.STATIC_TABLE, 1))
+_LAST_STATIC: Final = len(_STATIC)
 _MAX_INTEGER: Final = 1 << 24
 _MAX_REMEMBERED: Final = 64
 _MAX_REMEMBERED_BYTES: Final = 4096
@@ -33,12 +35,14 @@ _MAX_REMEMBERED_BYTES: Final = 4096
 class Decoder:
     """One direction of one connection; blocks must come in the order they were sent."""
 
-    __slots__ = ("_changed", "_max_list", "_table", "remembered")
+    __slots__ = ("_changed", "_free", "_max_list", "_sent", "_table_bytes", "remembered")
 
     def __init__(self, max_list_bytes: int) -> None:
         """A list of more than *max_list_bytes* (RFC 9113, section 6.5.2) is refused."""
-        self._table = HeaderTable()
         self._max_list = max_list_bytes
+        self._sent: list[Header] = []
+        """The headers that the peer has put into its table, the newest last."""
+        self._table_bytes = self._free = TABLE_BYTES
         self._changed = False
         self.remembered: dict[bytes, Request] = {}
         """What whole blocks said that left the table as it is, as long as that does not change."""
@@ -52,7 +56,7 @@ class Decoder:
         """
         try:
             return self._decode(block)
-        except (IndexError, HPACKDecodingError):
+        except (LookupError, HPACKDecodingError):
             raise ConnectionFault(Reason.COMPRESSION_ERROR, "a malformed header block") from None
 
     def read(self, block: bytes) -> Request:
@@ -71,43 +75,63 @@ class Decoder:
         return known
 
     def _decode(self, block: bytes) -> Headers:
-        headers: list[tuple[bytes, bytes]] = []
+        headers: list[Header] = []
         at, room = 0, self._max_list
         while at < len(block):
             first = block[at]
             if first & 0x80:
-                index, at = _integer(block, at, 7)
-                entry = self._table.get_by_index(index)
+                index, at = (first & 0x7F, at + 1) if first < 0xFF else _integer(block, at, 7)
+                header = self._known(index)
             elif first & 0x40:
-                entry, at = self._literal(block, at, 6)
-                self._changes()
-                self._table.add(*entry)
+                header, at = self._literal(block, at, 6)
+                self._add(header)
             elif first & 0x20:
                 if room < self._max_list:
                     raise HPACKDecodingError("a table size after the first header")
                 size, at = _integer(block, at, 5)
-                if size > TABLE_BYTES:
-                    raise HPACKDecodingError("a table larger than allowed")
-                self._changes()
-                self._table.maxsize = size
+                self._resize(size)
                 continue
             else:
-                entry, at = self._literal(block, at, 4)
-            room -= len(entry[0]) + len(entry[1]) + ENTRY_OVERHEAD
+                header, at = self._literal(block, at, 4)
+            room -= len(header[0]) + len(header[1]) + ENTRY_OVERHEAD
             if room >= 0:
-                headers.append(entry)
+                headers.append(header)
         if room < 0:
             raise StreamFault(Reason.ENHANCE_YOUR_CALM, "the header list is too large")
         return tuple(headers)
 
-    def _literal(self, block: bytes, at: int, bits: int) -> tuple[tuple[bytes, bytes], int]:
+    def _literal(self, block: bytes, at: int, bits: int) -> tuple[Header, int]:
         index, at = _integer(block, at, bits)
         if index:
-            name = self._table.get_by_index(index)[0]
+            name = self._known(index)[0]
         else:
             name, at = _string(block, at)
         value, at = _string(block, at)
         return (name, value), at
+
+    def _known(self, index: int) -> Header:
+        """The header that has an *index* (section 2.3.3). Raises LookupError."""
+        return self._sent[_LAST_STATIC - index] if index > _LAST_STATIC else _STATIC[index]
+
+    def _add(self, header: Header) -> None:
+        """Put a header into the table; the oldest make room (section 4.4)."""
+        self._changes()
+        self._sent.append(header)
+        self._free -= len(header[0]) + len(header[1]) + ENTRY_OVERHEAD
+        self._evict()
+
+    def _resize(self, size: int) -> None:
+        if size > TABLE_BYTES:
+            raise HPACKDecodingError("a table larger than allowed")
+        self._changes()
+        self._free += size - self._table_bytes
+        self._table_bytes = size
+        self._evict()
+
+    def _evict(self) -> None:
+        while self._free < 0:
+            name, value = self._sent.pop(0)
+            self._free += len(name) + len(value) + ENTRY_OVERHEAD
 
     def _changes(self) -> None:
         """Forget what was said of blocks, as the table is about to be another."""
@@ -142,7 +166,7 @@ def _string(block: bytes, at: int) -> tuple[bytes, int]:
     if end > len(block):
         raise HPACKDecodingError("a text longer than its block")
     text = block[at:end]
-    return (bytes(decode_huffman(text)) if is_huffman else text), end
+    return (huffman.decode(text) if is_huffman else text), end
 
 
 def encode(headers: Headers) -> bytes:

@@ -85,12 +85,12 @@ class Connection:
                 except StreamFault as fault:
                     self._annoy()
                     self._reset(stream & MAX_WINDOW, fault.reason)
+            if self._used * 2 >= self._limits.connection_window:
+                self._out.append(frames.window_update(0, self._used))
+                self._used = 0
         except ConnectionFault as fault:
             self._go_away(fault.reason, str(fault))
             self.closed = True
-        if self._used * 2 >= self._limits.connection_window:
-            self._out.append(frames.window_update(0, self._used))
-            self._used = 0
         return self._told()
 
     def _told(self) -> list[Event]:

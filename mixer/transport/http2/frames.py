@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from enum import IntEnum
 from typing import Final, TypeAlias
 
-Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
-"""Names and values, in order."""
+Header: TypeAlias = tuple[bytes, bytes]
+"""Name and value."""
+
+Headers: TypeAlias = tuple[Header, ...]
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 HEAD_BYTES: Final = 9

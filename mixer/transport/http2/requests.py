@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
+
+import msgspec
 
 from mixer.transport.http2.frames import Headers, Reason, StreamFault
 
@@ -14,11 +16,10 @@ _OF_THE_CONNECTION: Final = frozenset(
     [b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"]
 )
 _NAME: Final = re.compile(rb":?[!#$%&'*+\-.^_`|~0-9a-z]+")
-_FORBIDDEN_VALUE: Final = re.compile(rb"[\0\r\n]|^[ \t]|[ \t]$")
+_VALUE: Final = re.compile(rb"(?:[^\0\r\n \t](?:[^\0\r\n]*[^\0\r\n \t])?)?")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Request:
+class Request(msgspec.Struct, frozen=True, eq=False):
     """The head of a request that keeps to the rules."""
 
     method: bytes
@@ -34,16 +35,14 @@ def request(headers: Headers) -> Request:
     pseudo: dict[bytes, bytes] = {}
     plain: dict[bytes, bytes] = {}
     for name, value in headers:
-        if not _NAME.fullmatch(name) or _FORBIDDEN_VALUE.search(value):
-            raise _malformed(f"a header named {name[:40]!r} that no header may be")
-        if name.startswith(b":"):
-            if plain or name in pseudo or name not in _PSEUDO:
-                raise _malformed(f"{name.decode()} twice, unknown, or after other headers")
+        if wrong := _wrong(name, value):
+            raise _malformed(wrong)
+        if name in _PSEUDO:
+            if plain or name in pseudo:
+                raise _malformed(f"{name.decode()} twice, or after other headers")
             pseudo[name] = value
-            continue
-        if name in _OF_THE_CONNECTION or (name == b"te" and value.lower() != b"trailers"):
-            raise _malformed(f"{name.decode()} is not for HTTP/2")
-        plain[name] = plain[name] + b", " + value if name in plain else value
+        else:
+            plain[name] = plain[name] + b", " + value if name in plain else value
     if not all(pseudo.get(name) for name in _REQUIRED):
         raise _malformed(":method, :scheme and :path are required")
     length = plain.get(b"content-length")
@@ -54,10 +53,22 @@ def request(headers: Headers) -> Request:
     )
 
 
+@lru_cache(maxsize=256)
+def _wrong(name: bytes, value: bytes) -> str:
+    """What no header may be, and this one is; most were in the request before as well."""
+    if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+        return f"a header named {name[:40]!r} that no header may be"
+    if name.startswith(b":") and name not in _PSEUDO:
+        return f"{name.decode()} is unknown"
+    if name in _OF_THE_CONNECTION or (name == b"te" and value.lower() != b"trailers"):
+        return f"{name.decode()} is not for HTTP/2"
+    return ""
+
+
 def trailers(headers: Headers) -> None:
     """Check the headers that end a request. Raises StreamFault where they break the rules."""
     for name, value in headers:
-        if name.startswith(b":") or not _NAME.fullmatch(name) or _FORBIDDEN_VALUE.search(value):
+        if name.startswith(b":") or not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
             raise _malformed(f"a trailer named {name[:40]!r}")
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import hpack
 import pytest
+from hpack.huffman import HuffmanEncoder
+from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
+from hpack.huffman_table import decode_huffman
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mixer.transport.http2.compression import Decoder, encode
 from mixer.transport.http2.frames import ConnectionFault, StreamFault
+from mixer.transport.http2.huffman import decode
 
 TEXTS = st.binary(min_size=1, max_size=40)
 LISTS = st.lists(st.tuples(TEXTS, st.binary(max_size=300)), max_size=12)
@@ -33,6 +39,24 @@ def test_what_another_encoder_writes_is_read(
 def test_what_is_written_another_decoder_reads(headers: list[tuple[bytes, bytes]]) -> None:
     found = hpack.Decoder(max_header_list_size=LARGE).decode(encode(tuple(headers)), raw=True)
     assert [(name, value) for name, value in found] == headers
+
+
+def read_by(reader: Callable[[bytes], bytes], text: bytes) -> bytes | None:
+    """What a text in Huffman's code says; None where it is not in it."""
+    try:
+        return reader(text)
+    except hpack.HPACKDecodingError:
+        return None
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=40), st.binary(max_size=4))
+def test_huffmans_code_and_what_is_not_are_read_as_another_reads_them(
+    text: bytes, more: bytes
+) -> None:
+    encoded = HuffmanEncoder(REQUEST_CODES, REQUEST_CODES_LENGTH).encode(text)
+    for some in (encoded, encoded + more, more, more + encoded):
+        assert read_by(decode, some) == read_by(decode_huffman, some)
 
 
 ASKED = encode(((b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/")))
