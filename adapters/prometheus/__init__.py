@@ -30,7 +30,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
@@ -72,24 +71,6 @@ _TALLIED = frozenset({Kind.COUNTER, Kind.DISTRIBUTION})
 """Where the order in which series get their values makes no difference."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """Counts numbers in some series."""
-
-    series: tuple[Series, ...]
-    divisor: int
-    """What makes seconds of a duration's nanoseconds."""
-
-    clock: Callable[[], float]
-
-    def __call__(self, numbers: Sequence[float]) -> None:
-        values = numbers if self.divisor == 1 else [number / self.divisor for number in numbers]
-        now = self.clock()
-        for series in self.series:
-            series.add_all(values)
-            series.touched = now
-
-
 class Feed:
     """The way of one instance's values into a metric."""
 
@@ -118,11 +99,15 @@ class Feed:
             number = _NUMBERS[type(value)](value)
         except (KeyError, ValueError):
             raise ValueError(f"{text(value)!r} is no number") from None
-        series = self.find(metric)
+        self.put(self.find(metric), (number,), now)
+
+    def put(self, series: Series | None, numbers: Sequence[float], now: float) -> None:
+        """Count *numbers* in a series, or in that for all there is no room for."""
         if series is None:
-            self._overflowed(self.family)
+            for _ in numbers:
+                self._overflowed(self.family)
             series = self.family.overflow
-        series.add(number)
+        series.add_all(numbers)
         series.touched = now
 
     def find(self, metric: Metric) -> Series | None:
@@ -152,6 +137,34 @@ class Feed:
             return None  # and not known: such values could be endless
         found = self.known[values] = self.family.series(labels)
         return found
+
+
+class Tally:
+    """Counts numbers in the series of one tuple of dimensions."""
+
+    __slots__ = ("_clock", "_divisor", "_instance", "_series")
+
+    def __init__(
+        self, instance: Metric, series: list[tuple[Feed, Series]], clock: Callable[[], float]
+    ) -> None:
+        self._instance = instance
+        self._series = series
+        self._clock = clock
+        self._divisor = 1_000_000_000 if isinstance(instance.value, Duration) else 1
+
+    def __call__(self, numbers: Sequence[float]) -> None:
+        divisor = self._divisor
+        values = numbers if divisor == 1 else [number / divisor for number in numbers]
+        now = self._clock()
+        for at, (feed, series) in enumerate(self._series):
+            if not series.expired:
+                series.add_all(values)
+                series.touched = now
+                continue
+            found = feed.find(self._instance)
+            feed.put(found, values, now)
+            if found is not None:
+                self._series[at] = feed, found
 
 
 class Prometheus(Adapter[PrometheusConfig], Reports[Metric], name="prometheus"):
@@ -217,12 +230,13 @@ class Prometheus(Adapter[PrometheusConfig], Reports[Metric], name="prometheus"):
 
     def tally(self, instance: Metric, /) -> Tally | None:
         """What counts the numbers of all metrics with these dimensions; gauges are taken whole."""
-        divisor = 1_000_000_000 if isinstance(instance.value, Duration) else 1
         feeds = self._feeds.get(instance.name, ())
         if any(feed.family.definition.kind not in _TALLIED for feed in feeds):
             return None
-        found = tuple(series for feed in feeds if (series := feed.find(instance)) is not None)
-        return Tally(found, divisor, self.env.clock) if found and len(found) == len(feeds) else None
+        found = [(feed, series) for feed in feeds if (series := feed.find(instance)) is not None]
+        return (
+            Tally(instance, found, self.env.clock) if found and len(found) == len(feeds) else None
+        )
 
     def _overflowed(self, family: Family) -> None:
         """Say so the 1st, 10th, 100th ... time."""

@@ -25,7 +25,7 @@ _INFINITE = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
 class Series(ABC):
     """What is known of one tuple of label values."""
 
-    __slots__ = ("labels", "touched")
+    __slots__ = ("expired", "labels", "touched")
 
     def __init__(self, labels: str) -> None:
         self.labels = labels
@@ -33,6 +33,9 @@ class Series(ABC):
 
         self.touched = 0.0
         """When the series was last updated, in seconds of the handler's clock."""
+
+        self.expired = False
+        """Whether no scrape shows it any longer."""
 
     @abstractmethod
     def add(self, value: float) -> None:
@@ -164,7 +167,7 @@ class Family:
         """Remove the series last updated *before* that time."""
         expired = [key for key, series in self._series.items() if series.touched < before]
         for key in expired:
-            del self._series[key]
+            self._series.pop(key).expired = True
         if expired:
             for lookup in self._lookups:
                 lookup.clear()

@@ -130,9 +130,10 @@ class Reports(Generic[I_contra]):
         What takes the numbers of all instances of a Report that are equal but for the measured one.
 
         A fast way, which an adapter need not offer: None where instances are wanted whole, in
-        `report`. *instance* is one of them. What is returned is called once, within the Report,
-        with the number of each: 0 or more, finite, of a duration the nanoseconds. Two that are
-        equal, by ``==`` and hash, get their numbers together. It must not block, and not raise.
+        `report`. *instance* is one of them. What is returned is called for each Report that has
+        any, as long as the handler is open, with the number of each: 0 or more, finite, of a
+        duration the nanoseconds. Two that are equal, by ``==`` and hash, get the numbers of a
+        Report together. It must not block, and not raise.
         """
         return None
 

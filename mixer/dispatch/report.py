@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -12,13 +12,10 @@ from mixer.config.model import Mode, OnError
 from mixer.dispatch.preprocess import preprocess
 from mixer.dispatch.run import Fault, error_list, run
 from mixer.errors import Code, RpcError
-from mixer.rules.folding import Folds, Number
+from mixer.rules.folding import Folds, Number, Pattern
 from mixer.rules.lines import Text
 from mixer.rules.plain import build
-from mixer.rules.routes import Call, Found, Gather, Pending, Route, Routes, identity
-
-MIN_FOLDED = 3
-"""It takes so many bags to save what telling them apart costs."""
+from mixer.rules.routes import Add, Call, Found, Pending, Route, Routes, identity
 
 MAX_GROUPS = 256
 """So many kinds of bags are told apart in one Report; who sends more could choose their hashes."""
@@ -33,48 +30,38 @@ class Batch:
     owners: list[Route] = field(default_factory=list)
     """The rules that sent them, each once."""
 
-    tallies: list[tuple[Callable[[Sequence[Number]], None], list[Number]]] = field(
-        default_factory=list
-    )
+    tallies: list[tuple[Add, list[Number]]] = field(default_factory=list)
     """What takes numbers, and those it gets."""
 
 
 @dataclass(slots=True)
 class Group:
-    """Bags that differ only in what they measure."""
+    """Bags of one Report that differ only in what they measure."""
 
-    rules: int
-    calls: int
-    tallies: list[tuple[list[Number], int]] = field(default_factory=list)
-    """Where the numbers of each bag go, and which of them."""
+    pattern: Pattern
+    lines: list[tuple[Call, Text]]
+    """What writes the text for a bag, where handlers do nothing but that."""
 
-    rest: list[Gather] = field(default_factory=list)
-    """What adds the calls whose instances are made for each bag."""
+    numbers: list[Sequence[Number]] = field(default_factory=list)
+    """What each bag measures."""
 
-    apart: list[tuple[Route, Call]] = field(default_factory=list)
-    """Instead, where some handler wants its measures whole: the same calls one by one, in order."""
-
-    lines: list[tuple[Route, Call, Text]] = field(default_factory=list)
-    """Instead, where their handlers do nothing but write text: what makes it of each bag."""
-
-    bags: int = 0
+    wrong: int = 0
+    """Bags of which something could not be built, and that were counted by themselves."""
 
 
 async def report(
     routes: Routes,
     sources: Iterable[Source | str],
     folds: Folds | None = None,
-    count: int = 0,
 ) -> None:
     """
     Record all *sources*; a text among them says why a message could not be read.
 
     Each source is done with before the next is taken. What fails does not keep the rest from
     being recorded; at the end it raises RpcError(UNKNOWN) with all that went wrong. With *folds*,
-    bags that differ only in what they measure are evaluated once; the outcome is the same. Where
-    their *count* is small each is evaluated, but decoded in one go.
+    bags that differ only in what they measure are evaluated once; the outcome is the same.
     """
-    collecting = _Collecting(routes, folds, count < MIN_FOLDED)
+    collecting = _Collecting(routes, folds)
     errors: list[str] = []
     for source in sources:
         if isinstance(source, str):
@@ -93,136 +80,115 @@ async def report(
 class _Collecting:
     """What the bags of one Report bring, by handler and template."""
 
-    def __init__(self, routes: Routes, folds: Folds | None, few: bool) -> None:
+    def __init__(self, routes: Routes, folds: Folds | None) -> None:
         self.failures: list[str] = []
         self._routes = routes
         self._folds = folds
-        self._few = few
         self._batches: dict[tuple[str, str], Batch] = {}
         self._known: dict[Call, Batch] = {}
         """The batch of each call that brought anything yet."""
         self._groups: dict[Hashable, Group | None] = {}
         """By what decides the bags; None for those that must be looked at one by one."""
-        self._tallies: dict[Hashable, list[Number]] = {}
 
     def add(self, source: Source) -> None:
         """Take in what a source brings."""
         folds = self._folds
-        if folds is not None and self._few:
-            folds.all(source)
-        if folds is None or self._few or (read := folds.fold(source)) is None:
+        if folds is None or (read := folds.fold(source)) is None:
             self.take(Bag(source))
             return
         key, numbers = read
         if key not in self._groups and len(self._groups) < MAX_GROUPS:
-            self._groups[key] = self._group(folds, source, numbers)
+            self._groups[key] = self._group(folds, folds.decide(key), source, numbers)
             return
         group = self._groups.get(key)
         if group is None:
             self.take(Bag(source))
             return
-        group.bags += 1  # after its first
-        for taken, place in group.tallies:
-            taken.append(numbers[place])
-        if self._write(group, source):
-            return
-        if group.rest or group.apart:
+        self._join(group, folds, source, numbers)
+
+    def _group(
+        self, folds: Folds, key: Hashable, source: Source, numbers: Sequence[Number]
+    ) -> Group | None:
+        """Take in the first bag of a group; None where anything is wrong with such bags."""
+        pattern = folds.patterns.get(key)
+        if pattern is None:
+            found = self._gather(Bag(source))
+            if found.faults:
+                self._append(found.pending)
+                self._routes.observer.phase(found.rules, len(found.pending))
+                return None
+            pattern = Pattern.of(found, folds)
+            folds.patterns.keep(key, pattern)
+        for route, call in pattern.calls:  # their owners are told in order
+            if call not in self._known:
+                self._batch(route, call)
+        lines = [(call, folds.lines[call](gaps)) for call, gaps in pattern.lines]
+        group = Group(pattern, lines)
+        self._join(group, folds, source, numbers)
+        return group
+
+    def _join(self, group: Group, folds: Folds, source: Source, numbers: Sequence[Number]) -> None:
+        group.numbers.append(numbers)
+        if group.pattern.made and not self._write(group, source):
             folds.others(source)
             self._build(group, Bag(source))
 
     def _write(self, group: Group, source: Source) -> bool:
         """Take in the text for a bag; False where its instances have to be made."""
+        if not group.lines:
+            return False
         try:
-            texts = [text(source) for _, _, text in group.lines]
+            texts = [text(source) for _, text in group.lines]
         except Exception:
             return False  # what is wrong, its report will say
-        if not texts or None in texts:
+        if None in texts:
             return False
-        for (route, call, _), text in zip(group.lines, texts, strict=True):
-            batch = self._known.get(call) or self._batch(route, call)
-            batch.instances.append(text)
+        for (call, _), text in zip(group.lines, texts, strict=True):
+            self._known[call].instances.append(text)
         return True
 
-    def _group(self, folds: Folds, source: Source, numbers: Sequence[Number]) -> Group | None:
-        """Take in the first bag of a group; None where anything is wrong with such bags."""
-        found = self._found(Bag(source))
-        group, made, whole = Group(found.rules, len(found.pending)), list[Pending](), False
-        for route, call, (instance,) in found.pending:
-            place = None if found.faults else folds.places.get(call)
-            if place is not None and (tally := self._tally(route, call, instance)) is not None:
-                tally.append(numbers[place])
-                group.tallies.append((tally, place))
-                continue
-            made.append((route, call, (instance,)))
-            self._batch(route, call)  # its owners are told in order
-            if place is not None:
-                whole = True
-            elif not found.faults and (rest := folds.rest[route]) not in group.rest:
-                group.rest.append(rest)
-        if found.faults:
-            self._append(made)
-            return None
-        group.lines = self._lines(folds, made)
-        if not self._write(group, source):
-            self._append(made)
-        if whole:
-            group.rest.clear()
-            group.apart = [(route, call) for route, call, _ in made]
-        return group
-
-    def _lines(self, folds: Folds, made: Sequence[Pending]) -> list[tuple[Route, Call, Text]]:
-        """What writes text instead of making such instances; nothing unless it can for all."""
-        if not all(call in folds.lines for _, call, _ in made):
-            return []
-        try:
-            return [(route, call, folds.lines[call](one)) for route, call, (one,) in made]
-        except Exception:
-            return []  # what is wrong, its report will say
-
-    def _tally(self, route: Route, call: Call, instance: Instance) -> list[Number] | None:
-        """Where the numbers of such instances go; None where the handler wants them whole."""
-        assert call.tally is not None
-        try:
-            add = call.tally(instance)
-        except Exception:
-            return None  # what is wrong, its report will say
-        if add is None:
-            return None
-        batch = self._batch(route, call)
-        key = call.title, add
-        if key not in self._tallies:
-            self._tallies[key] = []
-            batch.tallies.append((add, self._tallies[key]))
-        return self._tallies[key]
+    def _build(self, group: Group, bag: Bag) -> None:
+        """Take in the instances that are made for each bag."""
+        pattern, found = group.pattern, Found()
+        for rest in pattern.rest:
+            rest(bag, None, found)
+        if not pattern.rest:
+            for route, call in pattern.made:
+                build(route, call, bag, found)
+        self._append(found.pending)
+        self.failures += found.failures
+        if found.faults:  # then it is not like the other bags of its group
+            group.wrong += 1
+            self._routes.observer.phase(pattern.rules, len(pattern.calls) - found.faults)
 
     def take(self, bag: Bag) -> None:
         """Take in what a bag brings, looked at whole."""
-        self._append(self._found(bag).pending)
-
-    def _found(self, bag: Bag) -> Found:
-        found = self._routes.gather(Variety.REPORT, bag, identity(bag))
+        found = self._gather(bag)
+        self._append(found.pending)
         self._routes.observer.phase(found.rules, len(found.pending))
+
+    def _gather(self, bag: Bag) -> Found:
+        found = self._routes.gather(Variety.REPORT, bag, identity(bag))
         self.failures += found.failures
         return found
 
     def batches(self) -> list[Batch]:
         """All that was brought, when no more comes."""
+        tallies: dict[Hashable, list[Number]] = {}
         for group in self._groups.values():
-            if group is not None:
-                self._routes.observer.phase(group.rules, group.calls, group.bags)
+            if group is None:
+                continue
+            pattern = group.pattern
+            bags = len(group.numbers) - group.wrong
+            self._routes.observer.phase(pattern.rules, len(pattern.calls), bags)
+            columns = list(zip(*group.numbers, strict=True))
+            for call, add, place in pattern.tallied:
+                key = call.title, add
+                if key not in tallies:
+                    tallies[key] = []
+                    self._known[call].tallies.append((add, tallies[key]))
+                tallies[key] += columns[place]
         return list(self._batches.values())
-
-    def _build(self, group: Group, bag: Bag) -> None:
-        found = Found()
-        for rest in group.rest:
-            rest(bag, None, found)
-        for route, call in group.apart:
-            build(route, call, bag, found)
-        self._append(found.pending)
-        self.failures += found.failures
-        if found.faults:  # then it is not like the other bags of its group
-            group.bags -= 1
-            self._routes.observer.phase(group.rules, group.calls - found.faults)
 
     def _append(self, pending: Sequence[Pending]) -> None:
         for route, call, arguments in pending:

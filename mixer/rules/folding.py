@@ -6,18 +6,20 @@ A mesh sends the same labels again and again; what is new in most bags is how lo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from attributes import Duration, Source, ValueType
+from mixer.adapter.template import Instance
 from mixer.config.model import Mode
-from mixer.expr.tree import Attribute, Constant, Fallback, Tree, walk
+from mixer.expr.tree import Attribute, Constant, Fallback, Lookup, Tree, walk
 from mixer.expr.types import VALUE_TYPES
 from mixer.instances.compile import Entries, Leaf, Part, Struct
 from mixer.rules.fuse import builder
-from mixer.rules.lines import Begin, Piece, Sent, pieces
-from mixer.rules.routes import IDENTITY, Call, Gather, Route
+from mixer.rules.lines import Begin, Gaps, Piece, Sent, pieces
+from mixer.rules.routes import IDENTITY, Add, Call, Found, Gather, Pending, Route
 
 Number: TypeAlias = int | float
 Fold: TypeAlias = Callable[[Source], tuple[Hashable, Sequence[Number]] | None]
@@ -28,14 +30,23 @@ Two bags of one Report whose first parts are equal match the same rules with the
 for their measures.
 """
 
-Decode: TypeAlias = Callable[[Source], None]
+Decode: TypeAlias = Callable[[Source], object]
 """Has a source decode at once what would be asked of it bit by bit."""
+
+Decide: TypeAlias = Callable[[Any], Hashable]
+"""What the first part of a `Fold` says, for all Reports alike; None where that is not known."""
 
 Places: TypeAlias = Mapping[Call, int]
 """Of the calls whose numbers a `Fold` gives, the place of each. Others are made for each bag."""
 
 HUGE = 1e300
 """Numbers from here on are no measures: a handler may not be able to add them up."""
+
+MAX_PATTERNS = 1024
+"""So many are known from one Report to the next."""
+
+LONGEST_KEY = 8192
+"""Characters that may decide a bag whose pattern is kept; a caller can send any number of them."""
 
 MEASURED = frozenset({ValueType.INT64, ValueType.DOUBLE, ValueType.DURATION})
 
@@ -59,6 +70,9 @@ class Folding:
     reads: tuple[tuple[str, ValueType], ...]
     """Names and types of attributes, in order of name."""
 
+    entries: Mapping[str, tuple[str, ...]]
+    """Of maps of which nothing but some entries is read, the keys of those."""
+
     measures: tuple[Measure, ...]
     places: Places = field(repr=False)
     rest: Mapping[Route, Gather] = field(repr=False)
@@ -76,7 +90,7 @@ class Folding:
 
 def folding(routes: Iterable[Route]) -> Folding | None:
     """How to fold bags for *routes*, which all report; None where they can't be."""
-    reads: dict[str, ValueType] = dict.fromkeys(IDENTITY, ValueType.STRING)
+    deciding: list[Tree] = []
     measures: dict[Measure, int] = {}
     places: dict[Call, int] = {}
     rest: dict[Route, Gather] = {}
@@ -85,20 +99,19 @@ def folding(routes: Iterable[Route]) -> Folding | None:
         if route.samplers or route.mode is Mode.SHADOW:
             return None
         if route.match is not None:
-            reads |= _reads(route.match.tree)
+            deciding.append(route.match.tree)
         for call in route.calls:
             found = _measure(call)
             if found is not None:
                 places[call] = measures.setdefault(found, len(measures))
-                for tree in _trees(call.builder.parts, call.builder.parts.type.measured):
-                    reads |= _reads(tree)
+                deciding += _trees(call.builder.parts, call.builder.parts.type.measured)
         if others := [call for call in route.calls if call not in places]:
             rest[route] = builder(route, others)
             for call in others:
-                for tree in _trees(call.builder.parts):
-                    rest_reads |= _reads(tree)
+                rest_reads |= _reads(_trees(call.builder.parts))
     if not places and not rest:
         return None
+    reads = dict.fromkeys(IDENTITY, ValueType.STRING) | _reads(deciding)
     single = {name: type_ for name, type_ in rest_reads.items() if type_ != ValueType.STRING_MAP}
     others = [call for route in rest for call in route.calls if call not in places]
     lines = {call: made for call in others if (made := pieces(call, reads)) is not None}
@@ -112,6 +125,7 @@ def folding(routes: Iterable[Route]) -> Folding | None:
     }
     return Folding(
         tuple(sorted(reads.items())),
+        _entries(deciding),
         tuple(measures),
         places,
         rest,
@@ -155,8 +169,27 @@ def _trees(part: Part, leave_out: str = "") -> Iterator[Tree]:
                     yield from _trees(inner)
 
 
-def _reads(tree: Tree) -> dict[str, ValueType]:
-    return {part.name: VALUE_TYPES[part.type] for part in walk(tree) if isinstance(part, Attribute)}
+def _reads(trees: Iterable[Tree]) -> dict[str, ValueType]:
+    return {
+        part.name: VALUE_TYPES[part.type]
+        for tree in trees
+        for part in walk(tree)
+        if isinstance(part, Attribute)
+    }
+
+
+def _entries(trees: Sequence[Tree]) -> dict[str, tuple[str, ...]]:
+    keys: dict[str, set[str]] = {}
+    whole: Counter[str] = Counter()
+    for tree in trees:
+        for part in walk(tree):
+            match part:
+                case Attribute(name=name):
+                    whole[name] += 1
+                case Lookup(operand=Attribute(name=name), key=Constant(value=str() as key)):
+                    whole[name] -= 1
+                    keys.setdefault(name, set()).add(key)
+    return {name: tuple(sorted(found)) for name, found in keys.items() if not whole[name]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +197,93 @@ class Folds:
     """The folding of one Report."""
 
     fold: Fold
-    all: Decode
-    """Decodes all that is read, but for maps."""
-
+    decide: Decide
     others: Decode
     """Decodes what the rest of calls read; for a source of which `fold` gave something."""
 
+    patterns: Patterns
     places: Places
     rest: Mapping[Route, Gather]
+    gaps: Mapping[Call, Callable[[Instance], Gaps]]
+    """Of the calls whose handlers write text, what is the same for all bags of a group."""
+
     lines: Mapping[Call, Begin]
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """What there is to do for bags that differ only in what they measure."""
+
+    rules: int
+    """How many match."""
+
+    calls: tuple[tuple[Route, Call], ...]
+    tallied: tuple[tuple[Call, Add, int], ...]
+    """What takes the numbers of calls, and the place of those."""
+
+    made: tuple[tuple[Route, Call], ...]
+    """The other calls, whose instances are made for each bag."""
+
+    rest: tuple[Gather, ...]
+    """What makes them; empty where that is to be done one by one."""
+
+    lines: tuple[tuple[Call, Gaps], ...]
+    """Instead, where their handlers do nothing but write text: what is the same in all of it."""
+
+    @classmethod
+    def of(cls, found: Found, folds: Folds) -> Pattern:
+        """The pattern of a bag for which that was *found*, and nothing wrong."""
+        tallied: list[tuple[Call, Add, int]] = []
+        made: list[Pending] = []
+        for route, call, arguments in found.pending:
+            place = folds.places.get(call)
+            if place is not None and (add := _add(call, *arguments)) is not None:
+                tallied.append((call, add, place))
+            else:
+                made.append((route, call, arguments))
+        calls = [(route, call) for route, call, _ in found.pending]
+        others = [(route, call) for route, call, _ in made]
+        rest = dict.fromkeys(folds.rest[route] for route, call in others if route in folds.rest)
+        if any(call in folds.places for _, call in others):
+            rest.clear()  # their order would be another
+        lines = _lines(made, folds)
+        return cls(
+            found.rules, tuple(calls), tuple(tallied), tuple(others), tuple(rest), tuple(lines)
+        )
+
+
+def _add(call: Call, instance: Instance) -> Add | None:
+    """What takes the numbers of such instances; None where the handler wants them whole."""
+    assert call.tally is not None
+    try:
+        return call.tally(instance)
+    except Exception:
+        return None  # what is wrong, its report will say
+
+
+def _lines(made: Sequence[Pending], folds: Folds) -> list[tuple[Call, Gaps]]:
+    """What is the same in the text of such instances; nothing unless all are written as text."""
+    if not all(call in folds.gaps for _, call, _ in made):
+        return []
+    try:
+        return [(call, folds.gaps[call](instance)) for _, call, (instance,) in made]
+    except Exception:
+        return []  # what is wrong, its report will say
+
+
+class Patterns:
+    """Those of all Reports so far, by what `Decide` says; some are forgotten."""
+
+    __slots__ = ("_known", "get")
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, Pattern] = {}
+        self.get = self._known.get
+
+    def keep(self, key: Hashable, pattern: Pattern) -> None:
+        """Know a *pattern* from now on, if there is nothing endless about it."""
+        if key is None or len(str(key)) > LONGEST_KEY:
+            return
+        if len(self._known) >= MAX_PATTERNS:
+            del self._known[next(iter(self._known))]
+        self._known[key] = pattern

@@ -7,13 +7,12 @@ they were sent, whose text was shown for another bag.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from attributes import Bag, Source, ValueType
 from mixer.adapter.line import Field, Show
-from mixer.adapter.template import Instance
 from mixer.expr.tree import Attribute, Constant, Fallback, Lookup, Tree, walk
 from mixer.expr.types import VALUE_TYPES
 from mixer.instances.compile import Entries, Leaf, Part
@@ -22,8 +21,11 @@ from mixer.rules.routes import Call
 Text: TypeAlias = Callable[[Source], str | None]
 """The text for a bag like the first of its group; None where its instance has to be made."""
 
-Begin: TypeAlias = Callable[[Instance], Text]
-"""Begins with the first instance of a group."""
+Gaps: TypeAlias = Sequence[str]
+"""What stands before, between and behind the fields that differ from bag to bag."""
+
+Begin: TypeAlias = Callable[[Gaps], Text]
+"""Begins with what is the same for a group."""
 
 
 Read: TypeAlias = str | tuple[str, str]

@@ -22,7 +22,8 @@ from mixer.expr.compile import Program
 from mixer.expr.reads import Failure
 from mixer.instances.compile import Builder
 
-Tally: TypeAlias = Callable[[Any], Callable[[Sequence[int | float]], None] | None]
+Add: TypeAlias = Callable[[Sequence[int | float]], None]
+Tally: TypeAlias = Callable[[Any], Add | None]
 """See `mixer.adapter.Reports.tally`."""
 
 

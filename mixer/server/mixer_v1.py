@@ -59,7 +59,7 @@ class MixerService:
             self._shed(call.count)
             with (snapshot := self._snapshot()) as routes:
                 folds = folder.bound(call.words) if (folder := snapshot.folder) else None
-                await report(routes, call.sources, folds, call.count)
+                await report(routes, call.sources, folds)
         return encode.REPORT_RESPONSE
 
     def _snapshot(self) -> Snapshot:

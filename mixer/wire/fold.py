@@ -8,19 +8,23 @@ texts. A map is its bytes. Code for each configuration is generated, as it runs 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 
 from attributes import Source, ValueType
 from attributes.dictionary import GLOBAL_WORDS
 from attributes.values import NANOS
 from mixer.expr.source import compiled
-from mixer.rules.folding import HUGE, Folding, Folds, Measure, Number
+from mixer.rules.folding import HUGE, Folding, Folds, Measure, Number, Patterns
 from mixer.wire.delta import State
 from mixer.wire.message import MAPS, Message, duration, map_of, timestamp
 from mixer.wire.text import Texts
 from mixer.wire.words import Words
 
 _SENT = (Message, State)
+
+ABSENT = len(GLOBAL_WORDS)
+"""Instead of the index of a text where there is none; one that is sent says as much."""
 
 MAX_KINDS = 16
 """Callers differ in which names they know; for so many kinds of them code is made."""
@@ -37,13 +41,17 @@ class Folder:
         self._wanted = tuple(dict.fromkeys(item for item in wanted if item[0]))
         self._maps = tuple(map_of(type_) for _, type_ in self._wanted)
         places = {name: at for at, (name, _) in enumerate(self._wanted)}
-        self._keys = tuple(places[name] for name, _ in folding.reads)
+        keys = [places[name] for name, _ in folding.reads]
+        self._texts_at = [at for at in keys if self._maps[at] == "strings"]
+        self._maps_at = [at for at in keys if self._maps[at] == "string_maps"]
+        self._others_at = [at for at in keys if at not in (*self._texts_at, *self._maps_at)]
+        self._entries = [folding.entries.get(self._wanted[at][0]) for at in self._maps_at]
         self._measures = tuple((places.get(m.attribute), m) for m in folding.measures)
         self._rest = tuple(places[name] for name, _ in folding.rest_reads)
-        self._all = tuple(at for at, name in enumerate(self._maps) if name != "string_maps")
         self._texts = Texts(folding.lines, places)
         self._names = frozenset(places)
         self._made: dict[tuple[bool, ...], Callable[..., Any]] = {}
+        self._patterns = Patterns()
         self._usual = self._functions(Words(()))
 
     def bound(self, words: Words) -> Folds | None:
@@ -52,7 +60,8 @@ class Folder:
         found = self._usual if usual else self._functions(words)
         if found is None:
             return None
-        read, decode_rest, decode_all, *lines = found
+        read, decode_rest, *lines = found
+        table: list[str | None] = []
 
         def fold(source: Source) -> tuple[Hashable, Sequence[Number]] | None:
             if isinstance(source, _SENT) and source.words is words:
@@ -60,17 +69,31 @@ class Folder:
                 return found
             return None
 
-        def decode(source: Source, how: Callable[..., None]) -> None:
+        def decide(key: tuple[Any, ...]) -> Hashable:
+            texts, others, maps = key
+            if max(texts) > ABSENT or min(texts) < -len(words.back):
+                return None  # what that means, the source knows
+            if not table:
+                table.extend((*GLOBAL_WORDS, None, *words.back))
+            entries = [
+                sent and _entries(words.pairs(sent), keys)
+                for sent, keys in zip(maps, self._entries, strict=True)
+            ]
+            return itemgetter(*texts)(table), others, tuple(entries)
+
+        def decode(source: Source) -> None:
             message = source.latest if isinstance(source, State) else source
-            if isinstance(message, Message) and message.words is words:
-                how(message.attributes, message, words.back)
+            if isinstance(message, Message):
+                decode_rest(message.attributes, message, words.back)
 
         return Folds(
             fold,
-            lambda source: decode(source, decode_all),
-            lambda source: decode(source, decode_rest),
+            decide,
+            decode,
+            self._patterns,
             self._folding.places,
             self._folding.rest,
+            self._texts.gaps,
             self._texts.begins(lines, words),
         )
 
@@ -100,10 +123,7 @@ class Folder:
         lines += [f"        {line}" for line in self._lines(known)]
         lines.append("    def decode_rest(sent, found, own):")
         lines += [f"        {line}" for line in self._decoding(self._rest, known)]
-        lines.append("    def decode_all(sent, found, own):")
-        lines += [f"        {line}" for line in self._checking(known)]
-        lines += [f"        {line}" for line in self._decoding(self._all, known)]
-        made = ["read", "decode_rest", "decode_all"]
+        made = ["read", "decode_rest"]
         for number, body in enumerate(self._texts.bodies(known)):
             made.append(f"line{number}")
             lines.append(f"    def line{number}(sent, gaps, worked, shown, find, match):")
@@ -155,12 +175,19 @@ class Folder:
             else:
                 measured.append(f"v{number}")
                 yield from self._measure(f"v{number}", at, measure, known[at])
-        keys = [self._key(at) if known[at] else "None" for at in self._keys]
+        key = ", ".join(
+            f"({''.join(f'{self._key(at, known[at])}, ' for at in places)})"
+            for places in (self._texts_at, self._others_at, self._maps_at)
+        )
         numbers = "".join(f"{number}, " for number in measured)
-        yield f"return ({', '.join(keys)}), ({numbers})"
+        yield f"return ({key}), ({numbers})"
 
-    def _key(self, at: int) -> str:
+    def _key(self, at: int, known: bool) -> str:
         name = self._maps[at]
+        if name == "strings":
+            return f"strings.get(k{at}, {ABSENT})" if known else str(ABSENT)
+        if not known:
+            return "None"
         if name in ("timestamps", "durations"):
             return f"{name}[k{at}].SerializeToString() if k{at} in {name} else None"
         if name == "doubles":  # two zeros are equal, and not the same
@@ -179,3 +206,10 @@ class Folder:
             yield f"else: {held} = {held}.seconds * {NANOS} + {held}.nanos"
         # What not every handler counts: less than nothing, infinite, no number.
         yield f"if not 0 <= {held} < {HUGE}: return None"
+
+
+def _entries(found: dict[str, str] | None, keys: Sequence[str] | None) -> Hashable:
+    """What is read of a map: the entries of *keys*, or all."""
+    if found is None:
+        return None
+    return tuple(found.items()) if keys is None else tuple(map(found.get, keys))

@@ -12,13 +12,13 @@ from attributes.dictionary import GLOBAL_WORDS
 from mixer.adapter.line import Field, Show
 from mixer.adapter.template import Instance
 from mixer.expr.reads import Failure
-from mixer.rules.lines import Begin, Piece, Sent, Text, Worked
+from mixer.rules.lines import Begin, Gaps, Piece, Sent, Text, Worked
 from mixer.rules.routes import Call
 from mixer.wire.maps import finder, matcher
 from mixer.wire.message import MAPS, map_of
 from mixer.wire.words import Words
 
-Write: TypeAlias = Callable[[Any, Sequence[str], Sequence[str]], str | None]
+Write: TypeAlias = Callable[[Any, Gaps, Sequence[str]], str | None]
 """Text of a message, with that of what is the same for a group, and of what was worked out."""
 
 
@@ -46,6 +46,13 @@ class _Plan:
                 gaps[-1].append(piece)
         return cls(tuple(map(tuple, gaps)), tuple(fields))
 
+    def shown(self, instance: Instance) -> Gaps:
+        """The gaps of lines like that of *instance*."""
+        return [
+            "".join([part if isinstance(part, str) else part.shown(instance) for part in parts])
+            for parts in self.gaps
+        ]
+
 
 class Texts:
     """Makes the lines of some calls; made once for a configuration."""
@@ -66,6 +73,9 @@ class Texts:
         self._keys = list(dict.fromkeys(keys))
         self.names = {f"show{at}": field.show for at, field in enumerate(sent)}
         """What the code finds by name."""
+
+        self.gaps = {call: plan.shown for call, plan in self._plans.items()}
+        """What is the same in the lines of bags like that of an instance, by call."""
 
     def bodies(self, known: Sequence[bool]) -> Iterator[list[str]]:
         """The code for each line, where only some names are *known* to the caller."""
@@ -141,12 +151,8 @@ class _Shown(dict[int, str]):
         return shown
 
 
-def _begin(plan: _Plan, write: Write, instance: Instance) -> Text:
-    """What writes lines like that of *instance*."""
-    gaps = [
-        "".join([part if isinstance(part, str) else part.shown(instance) for part in parts])
-        for parts in plan.gaps
-    ]
+def _begin(plan: _Plan, write: Write, gaps: Gaps) -> Text:
+    """What writes lines that have these *gaps*."""
     worked = [field for field in plan.fields if isinstance(field, Worked)]
 
     def text(source: Source) -> str | None:

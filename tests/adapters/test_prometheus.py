@@ -238,3 +238,28 @@ async def test_series_beyond_the_limit_are_counted_as_one_until_there_is_room() 
         adapter.expire()
         adapter.report([metric(1, code=9)])
         assert 'istio_m{code="9"} 1' in scrape(adapter)
+
+
+async def test_what_counts_numbers_goes_on_when_its_series_have_expired() -> None:
+    now = [100.0]
+    policy = Expiration(metrics_expiry_duration=Duration.of(10))
+    given = config(Kind.COUNTER, "code", max_series=1, policy=policy)
+    async with running(Prometheus, given, shapes=[CODE], clock=lambda: now[0]) as adapter:
+        add = adapter.tally(metric(1, code=1))
+        assert add is not None
+        add([1, 2])
+        now[0] += 11
+        adapter.expire()
+        assert scrape(adapter) == []
+        add([4])
+        add([8])
+        assert scrape(adapter) == ['istio_m{code="1"} 12']
+        now[0] += 11
+        adapter.expire()
+        adapter.report([metric(1, code=2)])
+        add([16, 32])
+        assert scrape(adapter) == [
+            'istio_m{code="2"} 1',
+            'istio_m{code="__overflow__"} 48',
+            'mixer_prometheus_overflows_total{metric="istio_m"} 2',
+        ]
