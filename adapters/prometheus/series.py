@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 
 from adapters.prometheus.config import Definition, Kind
@@ -41,7 +41,7 @@ class Series(ABC):
     def add(self, value: float) -> None:
         """Take in one *value*; raise ValueError if this kind of metric can't."""
 
-    def add_all(self, values: Iterable[float]) -> None:
+    def add_all(self, values: Sequence[float]) -> None:
         """Take in many values, in order."""
         for value in values:
             self.add(value)
@@ -77,6 +77,13 @@ class Counter(Gauge):
             raise ValueError(f"a counter can't be increased by {value}")
         self.value += value
 
+    def add_all(self, values: Sequence[float]) -> None:
+        total = sum(values)
+        if not (total >= 0 and min(values) >= 0):
+            return super().add_all(values)  # up to the one that can't be
+        self.value += total
+        return None
+
 
 class Histogram(Series):
     """A series that counts values in buckets."""
@@ -96,14 +103,16 @@ class Histogram(Series):
         self._cells[bisect_left(self._bounds, value)] += 1
         self._cells[-1] += value
 
-    def add_all(self, values: Iterable[float]) -> None:
-        # Fast path: most of what a Report brings comes here. It saves two calls for each value.
+    def add_all(self, values: Sequence[float]) -> None:
+        # Fast path: most of what a Report brings comes here.
+        total = sum(values)
+        if total != total:
+            return super().add_all(values)  # that one by one have a meaning, or a fault
         cells, bounds = self._cells, self._bounds
         for value in values:
-            if value != value:
-                raise ValueError("a distribution can't count NaN")
             cells[bisect_left(bounds, value)] += 1
-            cells[-1] += value
+        cells[-1] += total
+        return None
 
     def text(self, name: str) -> str:
         *buckets, total = self._cells.copy()

@@ -132,8 +132,7 @@ class Reports(Generic[I_contra]):
         A fast way, which an adapter need not offer: None where instances are wanted whole, in
         `report`. *instance* is one of them. What is returned is called for each Report that has
         any, as long as the handler is open, with the number of each: 0 or more, finite, of a
-        duration the nanoseconds. Two that are equal, by ``==`` and hash, get the numbers of a
-        Report together. It must not block, and not raise.
+        duration the nanoseconds. It must not block, and not raise.
         """
         return None
 

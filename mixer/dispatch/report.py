@@ -30,7 +30,7 @@ class Batch:
     owners: list[Route] = field(default_factory=list)
     """The rules that sent them, each once."""
 
-    tallies: list[tuple[Add, list[Number]]] = field(default_factory=list)
+    tallies: list[tuple[Add, Sequence[Number]]] = field(default_factory=list)
     """What takes numbers, and those it gets."""
 
 
@@ -174,20 +174,13 @@ class _Collecting:
 
     def batches(self) -> list[Batch]:
         """All that was brought, when no more comes."""
-        tallies: dict[Hashable, list[Number]] = {}
         for group in self._groups.values():
-            if group is None:
-                continue
-            pattern = group.pattern
-            bags = len(group.numbers) - group.wrong
-            self._routes.observer.phase(pattern.rules, len(pattern.calls), bags)
-            columns = list(zip(*group.numbers, strict=True))
-            for call, add, place in pattern.tallied:
-                key = call.title, add
-                if key not in tallies:
-                    tallies[key] = []
-                    self._known[call].tallies.append((add, tallies[key]))
-                tallies[key] += columns[place]
+            if group is not None:
+                pattern, columns = group.pattern, tuple(zip(*group.numbers, strict=True))
+                bags = len(group.numbers) - group.wrong
+                self._routes.observer.phase(pattern.rules, len(pattern.calls), bags)
+                for call, add, place in pattern.tallied:
+                    self._known[call].tallies.append((add, columns[place]))
         return list(self._batches.values())
 
     def _append(self, pending: Sequence[Pending]) -> None:

@@ -2,38 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
 from attributes import Value
+from attributes.dictionary import GLOBAL_WORDS
 from mixer._pb import inbound_pb2 as pb
 from mixer._pb.mixer_pb2 import StringMap
-from mixer.wire.message import Attributes, Message, Sent, duration, timestamp
+from mixer.wire.message import Attributes, Message, duration, timestamp
 from mixer.wire.words import Words
 
 
 class State:
     """The attributes that a row of delta messages has left behind."""
 
-    __slots__ = ("_changed", "_fit", "_latest", "_sent", "_size", "_words", "attributes", "words")
+    __slots__ = (
+        "_changed", "_latest", "_mine", "_sent", "_words", "attributes", "size", "words",
+    )  # fmt: skip
 
     def __init__(self, first: pb.CompressedAttributes, words: Words) -> None:
-        self.attributes = Attributes()
         self._words = words
         self._changed: dict[str, Value] = {}
         self._sent: list[pb.CompressedAttributes] = []
         self._latest: Message | None = None
-        self._size = 0
-        """Attributes whose names were found right."""
-
-        self._fit: set[bytes] = set()
-        """Maps that were found right."""
-
-        self._put(first)
-        self.words: Words | None = words if self._is_right() else None
+        self._begin()
+        self.words: Words | None = words if self._put(first) and words.are_plain else None
         """None where what was sent can't be told from *attributes* any longer."""
+
+    def _begin(self) -> None:
+        self.attributes = Attributes()
+        self._mine = _maps(self.attributes)
+        self.size = 0
+        """Attributes whose names were found right; while it is the same, so are the names."""
 
     @property
     def latest(self) -> Message:
@@ -54,37 +56,46 @@ class State:
         A name in two type maps ends the update; what was set until then stays. An index out of
         range reads as "".
         """
-        if words is self.words and words.are_plain:
-            self._put(attributes)
-            if self._is_right():
+        if words is self.words:
+            if self._put(attributes):
                 return []
-            self._sent.pop()
-            self.attributes = Attributes()
-            for before in self._sent.copy():
-                self._put(before)
-        self.words = None
+            before = self._sent[:-1]
+            self._begin()
+            for message in before:
+                self._put(message)
+            self.words = None
         return self._set(attributes, words)
 
-    def _put(self, sent: pb.CompressedAttributes) -> None:
-        """Set what *sent* has, right or wrong."""
+    def _put(self, sent: pb.CompressedAttributes) -> bool:
+        """
+        Set what *sent* has, right or wrong; tell which of both.
+
+        It is right where there are words for all indices, and each attribute is in one type map.
+        """
         self._sent.append(sent)
         self._latest = None
-        for mine, values in zip(_maps(self.attributes), _maps(sent), strict=True):
+        words, mine, right = self._words, self._mine, True
+        low, high = -len(words.back), len(GLOBAL_WORDS)
+        texts, maps = self.attributes.strings, self.attributes.string_maps
+        for index in (strings := sent.strings):
+            texts[index] = text = strings[index]
+            if not low <= text < high:
+                right = False
+        for index in (string_maps := sent.string_maps):
+            maps[index] = entries = string_maps[index]
+            right &= words.fit(entries)
+        others: tuple[Mapping[int, Any], ...] = (
+            sent.int64s, sent.doubles, sent.bools, sent.timestamps, sent.durations, sent.bytes,
+        )  # fmt: skip
+        for known, values in zip(mine, others, strict=False):
             for index in values:
-                mine[index] = values[index]
-
-    def _is_right(self) -> bool:
-        """Whether there are words for all indices, and each attribute is in one type map."""
-        maps, words = _maps(self.attributes), self._words
-        size = sum(map(len, maps))
-        if size != self._size:
-            names = set().union(*maps)
-            if len(names) != size or not words.have(names):
-                return False
-            self._size = size
-        unknown = set(self.attributes.string_maps.values()) - self._fit
-        self._fit |= unknown
-        return words.have(self.attributes.strings.values()) and all(map(words.fit, unknown))
+                known[index] = values[index]
+        size = sum(map(len, mine))
+        if size != self.size:
+            names = set().union(*mine)
+            right &= len(names) == size and words.have(names)
+            self.size = size
+        return right
 
     def _set(self, attributes: pb.CompressedAttributes, words: Words) -> list[str]:
         errors: list[str] = []
@@ -115,10 +126,10 @@ class State:
         return errors
 
 
-def _maps(sent: Sent) -> tuple[Any, ...]:
+def _maps(sent: Attributes) -> tuple[dict[int, Any], ...]:
     return (
-        sent.strings, sent.int64s, sent.doubles, sent.bools,
-        sent.timestamps, sent.durations, sent.bytes, sent.string_maps,
+        sent.int64s, sent.doubles, sent.bools, sent.timestamps, sent.durations, sent.bytes,
+        sent.strings, sent.string_maps,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import Any
 
 from attributes import Source, ValueType
-from attributes.dictionary import GLOBAL_WORDS
+from attributes.dictionary import GLOBAL_INDEX, GLOBAL_WORDS
 from attributes.values import NANOS
 from mixer.expr.source import compiled
 from mixer.rules.folding import HUGE, Folding, Folds, Measure, Number, Patterns
@@ -20,8 +20,6 @@ from mixer.wire.delta import State
 from mixer.wire.message import MAPS, Message, duration, map_of, timestamp
 from mixer.wire.text import Texts
 from mixer.wire.words import Words
-
-_SENT = (Message, State)
 
 ABSENT = len(GLOBAL_WORDS)
 """Instead of the index of a text where there is none; one that is sent says as much."""
@@ -49,25 +47,32 @@ class Folder:
         self._measures = tuple((places.get(m.attribute), m) for m in folding.measures)
         self._rest = tuple(places[name] for name, _ in folding.rest_reads)
         self._texts = Texts(folding.lines, places)
-        self._names = frozenset(places)
+        self._names = frozenset(places) - GLOBAL_INDEX.keys()
         self._made: dict[tuple[bool, ...], Callable[..., Any]] = {}
         self._patterns = Patterns()
         self._usual = self._functions(Words(()))
 
     def bound(self, words: Words) -> Folds | None:
         """The folding of messages which have *words*; others are left as they are."""
-        usual = words.miss(self._names)
+        usual = not words.hide and words.miss(self._names)
         found = self._usual if usual else self._functions(words)
         if found is None:
             return None
         read, decode_rest, *lines = found
         table: list[str | None] = []
 
+        usual_size = -1
+
         def fold(source: Source) -> tuple[Hashable, Sequence[Number]] | None:
-            if isinstance(source, _SENT) and source.words is words:
-                found: tuple[Hashable, Sequence[Number]] | None = read(source.attributes)
-                return found
-            return None
+            nonlocal usual_size
+            found: tuple[Hashable, Sequence[Number]] | None = None
+            if isinstance(source, Message) and source.words is words:
+                found = read(source.attributes, False)
+            elif isinstance(source, State) and source.words is words:
+                found = read(source.attributes, source.size == usual_size)
+                if found is not None:
+                    usual_size = source.size
+            return found
 
         def decide(key: tuple[Any, ...]) -> Hashable:
             texts, others, maps = key
@@ -119,7 +124,7 @@ class Folder:
     def _maker(self, known: tuple[bool, ...]) -> Callable[..., Any]:
         """What makes the functions, where only some names are *known* to the caller."""
         takes = [f"k{at}" for at in range(len(known))] + [f"not_{name}" for name in MAPS.values()]
-        lines = [f"def make({', '.join(takes)}):", "    def read(sent):"]
+        lines = [f"def make({', '.join(takes)}):", "    def read(sent, usual):"]
         lines += [f"        {line}" for line in self._lines(known)]
         lines.append("    def decode_rest(sent, found, own):")
         lines += [f"        {line}" for line in self._decoding(self._rest, known)]
@@ -164,7 +169,8 @@ class Folder:
         for name in MAPS.values():
             yield f"{name} = sent.{name}"
             strange.append(f"not not_{name}.isdisjoint({name})")
-        yield f"if {' or '.join(strange)}: return None  # what that means, the source knows"
+        yield f"if not usual and ({' or '.join(strange)}):"
+        yield "    return None  # what that means, the source knows"
 
     def _lines(self, known: tuple[bool, ...]) -> Iterator[str]:
         yield from self._checking(known)

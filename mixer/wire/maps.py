@@ -24,9 +24,11 @@ _MOST = 8192
 
 
 def fits(sent: bytes, own: int) -> bool:
-    """Whether *sent* is a map, and each index in it a global word or one of *own* others."""
-    if matcher(own)(sent):
-        return True
+    """
+    Whether *sent* is a map, and each index in it a global word or one of *own* others.
+
+    It is decoded for that, so ask a `matcher` first.
+    """
     try:
         entries = StringMap.FromString(sent).entries
     except DecodeError:

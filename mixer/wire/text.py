@@ -128,6 +128,8 @@ class Texts:
 
     def begins(self, functions: Sequence[Callable[..., Any]], words: Words) -> dict[Call, Begin]:
         """What begins each line of a Report whose messages have *words*."""
+        if not self._plans:
+            return {}
         given = {
             "shown": [_Shown(show, words.back) for show in self._shows],
             "find": [finder(words.index(key)) for key in self._keys],

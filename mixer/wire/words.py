@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from google.protobuf.message import DecodeError
 
 from attributes.dictionary import GLOBAL_INDEX, GLOBAL_WORDS
 from mixer._pb.mixer_pb2 import StringMap
-from mixer.wire.maps import fits
+from mixer.wire.maps import fits, matcher
 
 _SHARED_WORDS = frozenset(GLOBAL_WORDS)
 
@@ -16,7 +16,7 @@ _SHARED_WORDS = frozenset(GLOBAL_WORDS)
 class Words:
     """The words of one message, or of several that share them."""
 
-    __slots__ = ("_own", "back", "hide")
+    __slots__ = ("_match", "_own", "back", "hide")
 
     def __init__(self, words: Sequence[str]) -> None:
         self.back = words[::-1]
@@ -26,6 +26,7 @@ class Words:
         """Whether any of the message's own is among the global ones, and goes before it."""
 
         self._own: dict[str, int] | None = None
+        self._match: Callable[[bytes], object] | None = None
 
     @property
     def own(self) -> dict[str, int]:
@@ -53,9 +54,7 @@ class Words:
 
     def have(self, indices: Collection[int]) -> bool:
         """Whether there is a word at each of *indices*."""
-        if not indices:
-            return True
-        return min(indices) >= -len(self.back) and max(indices) < len(GLOBAL_WORDS)
+        return not indices or (min(indices) >= -len(self.back) and max(indices) < len(GLOBAL_WORDS))
 
     @property
     def are_plain(self) -> bool:
@@ -64,7 +63,9 @@ class Words:
 
     def fit(self, entries: bytes) -> bool:
         """Whether there are words for all of a `StringMap`."""
-        return fits(entries, len(self.back))
+        if self._match is None:
+            self._match = matcher(len(self.back))
+        return bool(self._match(entries)) or fits(entries, len(self.back))
 
     def pairs(self, sent: bytes) -> dict[str, str] | None:
         """A `StringMap` as words, None where any index is out of range, or it is none."""

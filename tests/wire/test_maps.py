@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from attributes.dictionary import GLOBAL_WORDS
 from mixer._pb.mixer_pb2 import StringMap
 from mixer.wire import maps
-from mixer.wire.maps import finder, fits, matcher
+from mixer.wire.maps import finder, matcher
+from mixer.wire.words import Words
 
 SHARED = len(GLOBAL_WORDS)
 OWN = st.one_of(
@@ -21,6 +22,10 @@ INDICES = st.one_of(
     st.sampled_from([SHARED - 1, SHARED, -127, -128, -129, -640, -641, -686, -8191, -8192, -8193]),
     st.integers(-(2**31), 2**31 - 1),
 )
+
+
+def fits(sent: bytes, own: int) -> bool:
+    return Words(["word"] * own).fit(sent)
 
 
 def plain(sent: bytes, own: int) -> bool:
