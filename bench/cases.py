@@ -16,7 +16,7 @@ class Case:
     """Folder below istio-config/."""
 
     body: str
-    """File below bodies/, without its suffix."""
+    """See `bench.bodies.body`."""
 
     requests: int
     """Requests of one run."""
@@ -32,9 +32,13 @@ class Case:
     """True gives every request a deduplication id of its own, so that no quota is answered from
     memory."""
 
+    service: str = "istio.mixer.v1.Mixer"
+
     behind_envoy: bool = False
     """True sends all by an Envoy, whose headers change with each request."""
 
+
+AUTHORIZATION = "envoy.service.auth.v3.Authorization"
 
 CASES = (
     Case("check without rules", "Check", "norule", "check", 10_000),
@@ -42,6 +46,7 @@ CASES = (
     Case("check, one in flight", "Check", "check", "check", 10_000, connections=8, streams=1),
     Case("check, behind Envoy", "Check", "check", "check", 10_000, behind_envoy=True),
     Case("check with quota", "Check", "check", "check-quota", 10_000, unique=True),
+    Case("ext_authz", "Check", "check", "ext-authz", 10_000, service=AUTHORIZATION),
     Case("report of one", "Report", "telemetry", "report-1", 10_000),
     Case("report, independent", "Report", "telemetry", "report-100-independent", 200, bags=100),
     Case("report, delta", "Report", "telemetry", "report-100-delta", 200, bags=100),

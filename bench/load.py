@@ -13,6 +13,7 @@ from typing import TypeAlias
 import grpc
 
 from bench import pipeline
+from bench.bodies import body
 from bench.cases import Case
 
 Load: TypeAlias = Callable[[int, int], None]
@@ -30,19 +31,19 @@ class NotLoaded(Exception):
     """The load could not be made, or was not answered as it should be."""
 
 
-def load(case: Case, bodies: Path) -> Load:
-    """Make the load of *case* from the folder of *bodies*; raises `NotLoaded` if it can't be."""
-    body = bodies / f"{case.body}.grpc"
-    if not body.is_file():
-        raise NotLoaded(f"no request body {str(body)!r}: say --shared where the bodies are")
+def load(case: Case, folder: Path) -> Load:
+    """Make the load of *case* from the bodies in *folder*; raises `NotLoaded` if it can't be."""
+    file = body(folder, case.body)
+    if not file.is_file():
+        raise NotLoaded(f"no request body {str(file)!r}: say --shared where the bodies are")
     if case.unique:
-        return _unique(case, body.read_bytes()[_FRAME_HEADER:])
-    return _repeated(case, body)
+        return _unique(case, file.read_bytes()[_FRAME_HEADER:])
+    return _repeated(case, file)
 
 
-def try_once(case: Case, bodies: Path, port: int) -> None:
+def try_once(case: Case, folder: Path, port: int) -> None:
     """Send one request and raise `NotLoaded` unless its gRPC status is OK; h2load can't see it."""
-    message = (bodies / f"{case.body}.grpc").read_bytes()[_FRAME_HEADER:]
+    message = body(folder, case.body).read_bytes()[_FRAME_HEADER:]
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_method(case))
         try:
@@ -52,10 +53,10 @@ def try_once(case: Case, bodies: Path, port: int) -> None:
 
 
 def _method(case: Case) -> str:
-    return f"/istio.mixer.v1.Mixer/{case.rpc}"
+    return f"/{case.service}/{case.rpc}"
 
 
-def _repeated(case: Case, body: Path) -> Load:
+def _repeated(case: Case, file: Path) -> Load:
     program = shutil.which("h2load")
     if program is None:
         raise NotLoaded("h2load not found: install nghttp2-client (tools/install_peers.sh does)")
@@ -64,7 +65,7 @@ def _repeated(case: Case, body: Path) -> Load:
         command = [
             program,
             f"http://127.0.0.1:{port}{_method(case)}",
-            f"--data={body}",
+            f"--data={file}",
             "--header=content-type: application/grpc",
             "--header=te: trailers",
             f"--clients={case.connections}",
@@ -84,7 +85,7 @@ def _repeated(case: Case, body: Path) -> Load:
 def _unique(case: Case, message: bytes) -> Load:
     serial = 0
 
-    def body() -> bytes:
+    def another() -> bytes:
         nonlocal serial
         serial += 1
         text = b"bench-%d" % serial
@@ -96,7 +97,7 @@ def _unique(case: Case, message: bytes) -> Load:
             for number in range(case.connections):
                 count = share + (number < rest)
                 connections.create_task(
-                    pipeline.send(port, _method(case), body, count, case.streams)
+                    pipeline.send(port, _method(case), another, count, case.streams)
                 )
 
     def run(port: int, requests: int) -> None:

@@ -19,6 +19,7 @@ from mixer.adapter import Duration, Metric, Shape, ValueType, catalogue
 from mixer.adapter.testing import running
 from mixer.runtime import Options, Runtime
 from mixer.runtime.options import adapter_defaults
+from mixer.server.front import Front
 from mixer.server.loadshedding import Options as NoShedding
 from mixer.server.loadshedding import Shedder
 from mixer.server.mixer_v1 import MixerService
@@ -156,7 +157,7 @@ async def service(sources: list[Path], fused: bool = True) -> AsyncIterator[Mixe
     runtime = Runtime(installed, [str(source) for source in sources], options, metrics, scope)
     await runtime.start()
     try:
-        yield MixerService(runtime, Shedder(NoShedding(), monotonic()), metrics, scope)
+        yield MixerService(Front(runtime, Shedder(NoShedding(), monotonic()), metrics, scope))
     finally:
         await runtime.close()
         logs.close()

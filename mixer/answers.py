@@ -47,6 +47,11 @@ class Precondition(msgspec.Struct, frozen=True):
     valid_uses: int
     seen: Seen
     directive: RouteDirective | None = None
+    rule: str = ""
+    """Of a denial, whose it was: ``NAME.NAMESPACE`` of the rule."""
+
+    handler: str = ""
+    """And ``NAME.NAMESPACE`` of the handler."""
 
 
 class QuotaAnswer(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ from typing import TypeAlias, cast
 import grpc
 
 from attributes import Value
+from attributes.texts import integer
 from mixer._pb import mixer_pb2 as pb
 from mixer.cli import mixc_attributes, mixc_output
 from mixer.cli.flags import TRACING, Flag, Parser, add, idle_notes, truth, whole
@@ -91,7 +92,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _quotas(texts: Sequence[str]) -> dict[str, int]:
-    flag = mixc_attributes.Flag(("--quotas",), "amounts", mixc_attributes.integer)
+    flag = mixc_attributes.Flag(("--quotas",), "amounts", integer)
     return mixc_attributes.read((flag, text) for text in texts)
 
 

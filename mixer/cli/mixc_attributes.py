@@ -7,49 +7,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from attributes import Duration, Timestamp, Value
+from attributes import Value
+from attributes.texts import boolean, duration, integer, number, timestamp
 
 V = TypeVar("V", bound=Value)
-_INT = re.compile(r"[+-]?\d+")
-_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
-_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _BYTES = re.compile(r"[0-9a-fA-F]{1,2}(?::[0-9a-fA-F]{1,2})*")
-
-
-def integer(text: str) -> int:
-    """Raises ValueError that says what an integer is."""
-    if not _INT.fullmatch(text) or not -(2**63) <= int(text) < 2**63:
-        raise ValueError("an integer of 64 bits, such as 200")
-    return int(text)
-
-
-def _double(text: str) -> float:
-    try:
-        if "_" in text or text != text.strip():
-            raise ValueError
-        return float(text)
-    except ValueError:
-        raise ValueError("a number, such as 0.5") from None
-
-
-def _bool(text: str) -> bool:
-    if text in _TRUE or text in _FALSE:
-        return text in _TRUE
-    raise ValueError("true or false")
-
-
-def _timestamp(text: str) -> Timestamp:
-    try:
-        return Timestamp.parse(text)
-    except ValueError:
-        raise ValueError("a time, such as 2019-11-24T00:00:00Z") from None
-
-
-def _duration(text: str) -> Duration:
-    try:
-        return Duration.parse(text)
-    except ValueError:
-        raise ValueError("a duration, such as 1.5s or 300ms") from None
 
 
 def _bytes(text: str) -> bytes:
@@ -67,7 +29,7 @@ def _string_map(text: str) -> dict[str, str]:
 
 def _sensed(text: str) -> Value:
     """The first type that *text* can be, in the order of the original."""
-    for read in (integer, _double, _bool, _timestamp, _duration, _bytes, _string_map):
+    for read in (integer, number, boolean, timestamp, duration, _bytes, _string_map):
         try:
             return read(text)
         except ValueError:
@@ -93,10 +55,10 @@ class Flag(Generic[V]):
 FLAGS: tuple[Flag[Value], ...] = (
     Flag(("-s", "--string_attributes"), "texts", str),
     Flag(("-i", "--int64_attributes"), "integers", integer),
-    Flag(("-d", "--double_attributes"), "numbers", _double),
-    Flag(("-b", "--bool_attributes"), "true or false", _bool),
-    Flag(("-t", "--timestamp_attributes"), "RFC 3339 times", _timestamp),
-    Flag(("--duration_attributes",), "durations", _duration),
+    Flag(("-d", "--double_attributes"), "numbers", number),
+    Flag(("-b", "--bool_attributes"), "true or false", boolean),
+    Flag(("-t", "--timestamp_attributes"), "RFC 3339 times", timestamp),
+    Flag(("--duration_attributes",), "durations", duration),
     Flag(("--bytes_attributes",), "bytes in hex, b0:b1:...", _bytes),
     Flag(("--stringmap_attributes",), "maps, name=k1:v1;k2:v2", _string_map),
     Flag(("-a", "--attributes"), "values whose type is sensed", _sensed),

@@ -54,6 +54,12 @@ FLAGS: tuple[Flag, ...] = (
         "unknownQuota", "allow", "allow or deny quotas that no rule knows", one_of("allow", "deny")
     ),
     Flag(
+        "envoyReporter",
+        "inbound",
+        "context.reporter.kind of an Envoy that does not say it: inbound or outbound",
+        one_of("inbound", "outbound"),
+    ),
+    Flag(
         "adapterDefault",
         [],
         "NAME.key=value: a param of all handlers of an adapter that do not give it; repeatable",
@@ -210,6 +216,7 @@ def _settings(arguments: argparse.Namespace, environment: Mapping[str, str], ada
         drain=arguments.drainTimeout,
         tls=_tls(arguments),
         transport=arguments.transport,
+        reporter=arguments.envoyReporter,
         limits=Limits(arguments.maxMessageSize, arguments.maxConcurrentStreams),
         options=Options(
             default_namespace=arguments.configDefaultNamespace,

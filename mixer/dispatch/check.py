@@ -75,7 +75,17 @@ def _precondition(bag: Bag, found: Found, results: Sequence[Any]) -> Preconditio
         combined.valid_uses,
         bag.seen,
         route_directive,
+        *(_denier(found, results) if combined.code else ()),
     )
+
+
+def _denier(found: Found, results: Sequence[Any]) -> tuple[str, str]:
+    """The rule and the handler whose denial comes first, where it was a handler's."""
+    for (route, call, _), result in zip(found.pending, results, strict=True):
+        verdict = result[0] if isinstance(result, tuple) else result
+        if isinstance(verdict, Verdict) and verdict.code and route.mode is not Mode.SHADOW:
+            return route.name, call.title
+    return "", ""
 
 
 def _verdict(

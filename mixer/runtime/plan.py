@@ -6,8 +6,9 @@ Documents to a plan: all that can be known without opening anything.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 
 from mixer.adapter.catalogue import Catalogue
 from mixer.adapter.template import Shape
@@ -34,6 +35,9 @@ class Plan:
 
     kept: tuple[Key, ...] = ()
     """Resources that are served in their last good version."""
+
+    revision: str = ""
+    """Tells configurations apart; equal in all servers that read the same files."""
 
 
 def plan(
@@ -66,7 +70,15 @@ def plan(
         resource.key: resource for resource in serving.resources if str(resource.key) not in errors
     }
     kept = tuple(key for key, resource in good.items() if present.get(key) is not resource)
-    return Plan(model, compiled, tuple(sorted(reported, key=_position)), good, kept)
+    told = tuple(sorted(reported, key=_position))
+    return Plan(model, compiled, told, good, kept, _revision(good.values()))
+
+
+def _revision(resources: Iterable[Resource]) -> str:
+    digest = sha256()
+    for resource in resources:
+        digest.update(repr((resource.key, resource.api_version, resource.spec)).encode())
+    return digest.hexdigest()[:12]
 
 
 def _position(problem: Problem) -> tuple[str, int, int]:

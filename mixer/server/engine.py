@@ -18,6 +18,8 @@ from mixer._pb.pool import POOL
 from mixer.adapter.catalogue import Catalogue
 from mixer.runtime import Runtime
 from mixer.runtime.commons import Commons
+from mixer.server.envoy.authorization import Authorization
+from mixer.server.front import Front
 from mixer.server.loadshedding import Shedder
 from mixer.server.mixer_v1 import MixerService
 from mixer.server.settings import Settings, Transport
@@ -55,9 +57,11 @@ class Engine:
             tells=tells,
         )
         shedder = Shedder(settings.shedding, monotonic())
-        service = MixerService(self.runtime, shedder, self.metrics, logs.scope("loadshedding"))
+        front = Front(self.runtime, shedder, self.metrics, logs.scope("loadshedding"))
+        authorization = Authorization(front, logs.scope("api"), settings.reporter)
+        methods = {**MixerService(front).methods, **authorization.methods}
         make = _transport(settings.transport)
-        self.transport = make(service.methods, POOL, logs.scope("api"), settings.limits)
+        self.transport = make(methods, POOL, logs.scope("api"), settings.limits)
         self._serving = False
 
     @property

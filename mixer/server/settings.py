@@ -28,6 +28,9 @@ class Settings:
 
     tls: Tls | None = None
     transport: Transport = "native"
+    reporter: str = "inbound"
+    """The attribute context.reporter.kind of an Envoy that does not say it."""
+
     limits: Limits = field(default_factory=Limits)
     options: Options = field(default_factory=Options)
     shedding: SheddingOptions = field(default_factory=SheddingOptions)

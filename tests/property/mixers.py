@@ -18,6 +18,7 @@ from adapters.prometheus import Prometheus
 from mixer.adapter.catalogue import Catalogue, load
 from mixer.errors import RpcError
 from mixer.runtime import Options, Runtime
+from mixer.server.front import Front
 from mixer.server.loadshedding import Options as Shedding
 from mixer.server.loadshedding import Shedder
 from mixer.server.mixer_v1 import MixerService
@@ -75,9 +76,8 @@ async def run(text: str, calls: Sequence[tuple[str, bytes]], fused: bool) -> Out
         try:
             for number, (method, raw) in enumerate(calls):
                 if not (fused and number):  # the plain way remembers no answers
-                    service = MixerService(
-                        runtime, Shedder(Shedding(), monotonic()), metrics, logger
-                    )
+                    front = Front(runtime, Shedder(Shedding(), monotonic()), metrics, logger)
+                    service = MixerService(front)
                 try:
                     outcome.answers.append(await getattr(service, method)(raw))
                 except RpcError as error:

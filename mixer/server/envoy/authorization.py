@@ -1,0 +1,139 @@
+"""The service envoy.service.auth.v3.Authorization: may a request, or a connection, pass."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from itertools import count
+from time import time_ns
+
+from google.protobuf.message import DecodeError
+from structlog.typing import FilteringBoundLogger
+
+from attributes import Bag, Timestamp
+from mixer._pb import envoy_auth_pb2 as pb
+from mixer.adapter import Milestones
+from mixer.adapter.results import QuotaArgs
+from mixer.answers import CheckAnswer, HeaderChange
+from mixer.dispatch.check import check
+from mixer.errors import Code, RpcError
+from mixer.runtime import Snapshot
+from mixer.server.envoy.answers import Answers, decision_id
+from mixer.server.envoy.asked import Asked
+from mixer.server.envoy.named import Named
+from mixer.server.front import Front
+from mixer.transport.calls import DEFECT, INTERNAL, Handler
+
+SERVICE = "envoy.service.auth.v3.Authorization"
+
+QUOTAS = "quotas"
+"""The key of ``context_extensions`` that says which quotas a request takes from."""
+
+
+class Authorization:
+    """Answers Envoy's filters ext_authz, for HTTP and for TCP, by the configuration in force."""
+
+    def __init__(self, front: Front, log: FilteringBoundLogger, reporter: str = "inbound") -> None:
+        """*reporter* is the attribute context.reporter.kind where a proxy does not say it."""
+        self._front = front
+        self._log = log
+        self._reporter = reporter
+        self._answers = Answers("", self._unsayable)
+        self._snapshot: Snapshot | None = None
+        self._misfits, self._unsayables = Milestones(), Milestones()
+        self._serial, self._process = count(), secrets.token_hex(5)
+        self.check: Handler = front.counted(f"{SERVICE}/Check", self._check)
+        """Answers a CheckRequest; whatever goes wrong, there is an answer, and no status."""
+
+    @property
+    def methods(self) -> dict[str, Handler]:
+        """The handlers by full method name."""
+        return {f"{SERVICE}/Check": self.check}
+
+    async def _check(self, raw: bytes) -> bytes:
+        asked: Asked | None = None
+        try:
+            self._front.shed(1)
+            with (snapshot := self._front.snapshot()) as routes:
+                self._follow(snapshot)
+                asked = self._read(raw, snapshot)
+                quotas = _quotas(asked, routes.quotas)
+                answer = await check(routes, Bag(asked), quotas)
+            said = self._say(answer, asked, quotas)
+        except RpcError as error:
+            said = self._answers.fail(error.code, error.message, _is_grpc(asked))
+        except Exception:
+            self._log.exception(DEFECT)
+            said = self._answers.fail(Code.INTERNAL, INTERNAL, _is_grpc(asked))
+        return said + decision_id(f"{self._process}{next(self._serial):010x}")
+
+    def _follow(self, snapshot: Snapshot) -> None:
+        if snapshot is not self._snapshot:
+            self._snapshot = snapshot
+            self._answers = Answers(snapshot.plan.revision, self._unsayable)
+
+    def _read(self, raw: bytes, snapshot: Snapshot) -> Asked:
+        try:
+            context = pb.CheckRequest.FromString(raw).attributes
+        except DecodeError as error:
+            raise RpcError(Code.INVALID_ARGUMENT, f"the request can't be read: {error}") from None
+        sent = context.context_extensions
+        texts = {key: sent[key] for key in sent}
+        named = Named(texts, snapshot.plan.model.vocabulary, self._misfit)
+        return Asked(context, named, self._reporter, Timestamp(time_ns()))
+
+    def _say(self, answer: CheckAnswer, asked: Asked, quotas: Mapping[str, QuotaArgs]) -> bytes:
+        decided = answer.precondition
+        if decided.code:
+            return self._answers.deny(decided, asked.is_grpc)
+        for name, given in answer.quotas.items():
+            if given.granted < quotas[name].amount and not (
+                quotas[name].best_effort and given.granted
+            ):
+                message = given.message or f"quota {name} is exhausted"
+                return self._answers.refuse(message, given.valid_for, asked.is_grpc)
+        return self._answers.allow(decided.directive, asked.headers if decided.directive else {})
+
+    def _misfit(self, name: str) -> None:
+        if self._misfits.reached():
+            self._log.warning(
+                "a proxy gives an attribute by name that is no value of its type",
+                attribute=name,
+                times=self._misfits.count,
+                advice="see context_extensions in the configuration of the proxy",
+            )
+
+    def _unsayable(self, change: HeaderChange) -> None:
+        if self._unsayables.reached():
+            self._log.warning(
+                "a change of headers can't be asked of Envoy",
+                header=change.name,
+                operation=change.verb.name,
+                times=self._unsayables.count,
+                advice="response headers can't be removed; names are tokens, values one line",
+            )
+
+
+def _is_grpc(asked: Asked | None) -> bool:
+    return asked is not None and asked.is_grpc
+
+
+def _quotas(asked: Asked, known: frozenset[str]) -> Mapping[str, QuotaArgs]:
+    """
+    The quotas that a request takes from: those named by the proxy, else all that are configured.
+
+    Of the latter those count whose rules match. Raises RpcError where the proxy's words are wrong.
+    """
+    said = asked.context.context_extensions
+    if QUOTAS not in said:
+        return dict.fromkeys(known, QuotaArgs())
+    found = {}
+    for part in filter(None, map(str.strip, said[QUOTAS].split(","))):
+        name, _, amount = part.partition("=")
+        if not (amount or "1").isdecimal() or len(amount) > 18:
+            raise RpcError(
+                Code.INVALID_ARGUMENT,
+                f"{QUOTAS} of context_extensions should be like NAME or NAME=2, not {part!r}",
+            )
+        found[name.strip()] = QuotaArgs(int(amount or 1))
+    return found

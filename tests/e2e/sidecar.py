@@ -1,0 +1,130 @@
+"""An Envoy that asks a mixer before it passes requests on to a service."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+from bench.envoy import HTTP2, TYPES, Config
+
+_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+
+def sidecar(mixer: int, app: int, filters: list[Config], **connection: Any) -> Config:
+    """The configuration of an Envoy before the service at port *app*, with *filters* of HTTP."""
+    manager = {
+        "@type": f"{TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "web",
+        "http_filters": [*filters, typed("http", "router", "Router")],
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [_ROUTE]}]},
+    }
+    network = {"name": "http", "typed_config": manager}
+    return listening(mixer, app, [network], **connection)
+
+
+_ROUTE: Config = {
+    "match": {"prefix": "/"},
+    "route": {"cluster": "app"},
+    "typed_per_filter_config": {
+        "envoy.filters.http.ext_authz": {
+            "@type": f"{TYPES}.filters.http.ext_authz.v3.ExtAuthzPerRoute",
+            "check_settings": {"context_extensions": {"destination.namespace": "shop"}},
+        }
+    },
+}
+
+
+def listening(mixer: int, app: int, filters: list[Config], **chain: Any) -> Config:
+    """The configuration of an Envoy with *filters* for connections."""
+    listener = {
+        "name": "web",
+        "address": _loopback(0),
+        "filter_chains": [{"filters": filters, **chain}],
+    }
+    http2 = {_OPTIONS: {"@type": f"type.googleapis.com/{_OPTIONS}", **HTTP2}}
+    clusters = [
+        _cluster("app", app),
+        {**_cluster("policy", mixer), "typed_extension_protocol_options": http2},
+    ]
+    return {
+        "admin": {"address": _loopback(0)},
+        "static_resources": {"listeners": [listener], "clusters": clusters},
+    }
+
+
+def typed(kind: str, name: str, message: str, **fields: Any) -> Config:
+    """A filter with its message."""
+    url = f"{TYPES}.filters.{kind}.{name}.v3.{message}"
+    return {"name": f"envoy.filters.{kind}.{name}", "typed_config": {"@type": url, **fields}}
+
+
+def asking(kind: str = "http", **fields: Any) -> Config:
+    """The filter that asks the mixer."""
+    if kind == "network":
+        fields = {"stat_prefix": "tcp", **fields}
+    service = {"envoy_grpc": {"cluster_name": "policy"}, "timeout": "5s"}
+    words = {"transport_api_version": "V3", "grpc_service": service, **fields}
+    return typed(kind, "ext_authz", "ExtAuthz", **words)
+
+
+def _cluster(name: str, port: int) -> dict[str, Any]:
+    endpoint = {"endpoint": {"address": _loopback(port)}}
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [endpoint]}],
+        },
+    }
+
+
+def _loopback(port: int) -> Config:
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+
+
+@dataclass
+class App:
+    """A service that answers with the headers it was sent."""
+
+    port: int = 0
+    asked: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
+
+
+@contextmanager
+def app() -> Iterator[App]:
+    """Run such a service."""
+    found = App()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            found.asked.append((self.path, headers))
+            said = json.dumps(headers).encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(said)))
+            self.send_header("x-served", "app")
+            self.end_headers()
+            self.wfile.write(said)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        found.port = server.server_address[1]
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield found
+        finally:
+            server.shutdown()
+            thread.join()
