@@ -3,3 +3,4 @@
 from mixer._pb.pool import message
 
 HttpStatus = message("envoy.type.v3.HttpStatus")
+SemanticVersion = message("envoy.type.v3.SemanticVersion")
