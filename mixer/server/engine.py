@@ -18,6 +18,7 @@ from mixer._pb.pool import POOL
 from mixer.adapter.catalogue import Catalogue
 from mixer.runtime import Runtime
 from mixer.runtime.commons import Commons
+from mixer.server.envoy.accesslogs import AccessLogs
 from mixer.server.envoy.authorization import Authorization
 from mixer.server.front import Front
 from mixer.server.loadshedding import Shedder
@@ -58,10 +59,12 @@ class Engine:
         )
         shedder = Shedder(settings.shedding, monotonic())
         front = Front(self.runtime, shedder, self.metrics, logs.scope("loadshedding"))
-        authorization = Authorization(front, logs.scope("api"), settings.reporter)
+        log = logs.scope("api")
+        authorization = Authorization(front, log, settings.reporter)
         methods = {**MixerService(front).methods, **authorization.methods}
+        streams = AccessLogs(front, log, settings.reporter).streams
         make = _transport(settings.transport)
-        self.transport = make(methods, POOL, logs.scope("api"), settings.limits)
+        self.transport = make(methods, POOL, log, settings.limits, streams)
         self._serving = False
 
     @property

@@ -7,7 +7,7 @@ Law: whatever a handler does, the caller gets an answer or a status, and the ser
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -21,7 +21,15 @@ from grpc_reflection.v1alpha import reflection
 from structlog.typing import FilteringBoundLogger
 
 from mixer.errors import RpcError, StartError
-from mixer.transport.calls import DEFECT, INTERNAL, Handler, Limits, fitting, is_cancelled
+from mixer.transport.calls import (
+    DEFECT,
+    INTERNAL,
+    Handler,
+    Limits,
+    StreamHandler,
+    fitting,
+    is_cancelled,
+)
 from mixer.transport.listener import Tls, cant_listen, read, server_context, target
 
 _STANDARD = (health.SERVICE_NAME, reflection.SERVICE_NAME)
@@ -37,12 +45,14 @@ class GrpcioServer:
         pool: DescriptorPool,
         log: FilteringBoundLogger,
         limits: Limits | None = None,
+        streams: Mapping[str, StreamHandler] | None = None,
     ) -> None:
         """
-        Serve *methods*, by ``package.Service/Method``, whose descriptors are in *pool*.
+        Serve *methods* and *streams*, by ``package.Service/Method``, with descriptors in *pool*.
         """
-        limits = limits or Limits()
+        limits, streams = limits or Limits(), streams or {}
         self._log = log
+        self._draining = asyncio.Event()
         self._server = grpc.aio.server(
             options=[
                 ("grpc.max_receive_message_length", limits.max_message_bytes),
@@ -50,39 +60,69 @@ class GrpcioServer:
                 ("grpc.so_reuseport", 0),
             ]
         )
-        services = sorted({name.rpartition("/")[0] for name in methods})
+        handlers: dict[str, Any] = {
+            name: grpc.unary_unary_rpc_method_handler(self._guarded(handler))
+            for name, handler in methods.items()
+        } | {
+            name: grpc.stream_stream_rpc_method_handler(self._streamed(handler))
+            for name, handler in streams.items()
+        }
+        services = sorted({name.rpartition("/")[0] for name in handlers})
         for service in services:
-            self._server.add_generic_rpc_handlers((self._service(service, methods),))
+            of_service = {
+                name.rpartition("/")[2]: handler
+                for name, handler in handlers.items()
+                if name.startswith(service + "/")
+            }
+            generic = grpc.method_handlers_generic_handler(service, of_service)
+            self._server.add_generic_rpc_handlers((generic,))
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._services = ("", *services)
         self._started = False
         _reflect([*services, *_STANDARD], pool, self._server)
 
-    def _service(self, service: str, methods: Mapping[str, Handler]) -> grpc.GenericRpcHandler:
-        return grpc.method_handlers_generic_handler(
-            service,
-            {
-                name.rpartition("/")[2]: grpc.unary_unary_rpc_method_handler(self._guarded(handler))
-                for name, handler in methods.items()
-                if name.startswith(service + "/")
-            },
-        )
-
     def _guarded(self, handler: Handler) -> Any:
         async def guarded(request: bytes, context: Any) -> bytes:
-            try:
-                return await handler(request)
-            except RpcError as error:
-                await context.abort(_STATUS[error.code], fitting(error.message))
-            except (Exception, asyncio.CancelledError):
-                if is_cancelled():
-                    raise
-                self._log.exception(DEFECT)
-                await context.abort(grpc.StatusCode.INTERNAL, INTERNAL)
-            raise AssertionError("abort raises")
+            answer: bytes = await self._ended(handler(request), context)
+            return answer
 
         return guarded
+
+    def _streamed(self, handler: StreamHandler) -> Any:
+        async def streamed(requests: AsyncIterator[bytes], context: Any) -> None:
+            await self._ended(handler(self._until_drained(requests), context.write), context)
+
+        return streamed
+
+    async def _ended(self, call: Awaitable[Any], context: Any) -> Any:
+        """What a *call* gives, or its end by a status."""
+        try:
+            return await call
+        except RpcError as error:
+            await context.abort(_STATUS[error.code], fitting(error.message))
+        except (Exception, asyncio.CancelledError):
+            if is_cancelled():
+                raise
+            self._log.exception(DEFECT)
+            await context.abort(grpc.StatusCode.INTERNAL, INTERNAL)
+        raise AssertionError("abort raises")
+
+    async def _until_drained(self, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Those of *requests* that come before the server is drained."""
+        draining = asyncio.create_task(self._draining.wait())
+        try:
+            while True:
+                coming = asyncio.ensure_future(anext(requests, None))
+                await asyncio.wait((coming, draining), return_when=asyncio.FIRST_COMPLETED)
+                if not coming.done():
+                    coming.cancel()
+                    return
+                if (request := coming.result()) is None:
+                    return
+                yield request
+        finally:
+            draining.cancel()
 
     def bind(self, address: str, tls: Tls | None = None) -> str:
         """
@@ -117,6 +157,7 @@ class GrpcioServer:
         """Refuse new calls, give those in flight so many *seconds*, then cut them off."""
         if self._started:  # grpcio never returns from stopping what was not started
             await self.set_serving(False)
+            self._draining.set()
             await self._server.stop(seconds)
 
 

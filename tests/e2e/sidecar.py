@@ -15,16 +15,21 @@ from bench.envoy import HTTP2, TYPES, Config
 _OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
-def sidecar(mixer: int, app: int, filters: list[Config], **connection: Any) -> Config:
-    """The configuration of an Envoy before the service at port *app*, with *filters* of HTTP."""
+def sidecar(mixer: int, app: int, filters: list[Config]) -> Config:
+    """
+    The configuration of an Envoy before the service at port *app*, with *filters* of HTTP.
+
+    It tells the mixer what has happened.
+    """
     manager = {
         "@type": f"{TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "web",
+        "access_log": [telling("http")],
         "http_filters": [*filters, typed("http", "router", "Router")],
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [_ROUTE]}]},
     }
     network = {"name": "http", "typed_config": manager}
-    return listening(mixer, app, [network], **connection)
+    return listening(mixer, app, [network])
 
 
 _ROUTE: Config = {
@@ -39,12 +44,12 @@ _ROUTE: Config = {
 }
 
 
-def listening(mixer: int, app: int, filters: list[Config], **chain: Any) -> Config:
+def listening(mixer: int, app: int, filters: list[Config]) -> Config:
     """The configuration of an Envoy with *filters* for connections."""
     listener = {
         "name": "web",
         "address": _loopback(0),
-        "filter_chains": [{"filters": filters, **chain}],
+        "filter_chains": [{"filters": filters}],
     }
     http2 = {_OPTIONS: {"@type": f"type.googleapis.com/{_OPTIONS}", **HTTP2}}
     clusters = [
@@ -52,6 +57,7 @@ def listening(mixer: int, app: int, filters: list[Config], **chain: Any) -> Conf
         {**_cluster("policy", mixer), "typed_extension_protocol_options": http2},
     ]
     return {
+        "node": {"id": "proxy-1", "cluster": "demo"},
         "admin": {"address": _loopback(0)},
         "static_resources": {"listeners": [listener], "clusters": clusters},
     }
@@ -70,6 +76,22 @@ def asking(kind: str = "http", **fields: Any) -> Config:
     service = {"envoy_grpc": {"cluster_name": "policy"}, "timeout": "5s"}
     words = {"transport_api_version": "V3", "grpc_service": service, **fields}
     return typed(kind, "ext_authz", "ExtAuthz", **words)
+
+
+def telling(kind: str) -> Config:
+    """The access log that is told to the mixer, of ``http`` or ``tcp``."""
+    common = {
+        "log_name": "inbound",
+        "transport_api_version": "V3",
+        "grpc_service": {"envoy_grpc": {"cluster_name": "policy"}},
+        "buffer_flush_interval": "0.05s",
+        "custom_tags": [{"tag": "destination.namespace", "literal": {"value": "shop"}}],
+    }
+    words: dict[str, Any] = {"common_config": common}
+    if kind == "http":
+        words["additional_request_headers_to_log"] = ["x-user"]
+    url = f"{TYPES}.access_loggers.grpc.v3.{kind.title()}GrpcAccessLogConfig"
+    return {"name": f"envoy.access_loggers.{kind}_grpc", "typed_config": {"@type": url, **words}}
 
 
 def _cluster(name: str, port: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import pytest
 import structlog
 
+from attributes import Duration, Timestamp
 from mixer._pb import envoy_auth_pb2 as pb
 from mixer.adapter.catalogue import load
 from mixer.runtime import Options, Runtime
@@ -21,6 +22,9 @@ from mixer.server.loadshedding import Shedder
 from mixer.telemetry.metrics import Metrics
 
 CATALOGUE = load()
+CLASSES = {str, int, float, bool, bytes, dict, Timestamp, Duration, type(None)}
+"""Of values of attributes; expressions take no other for them."""
+
 VOCABULARY = Path(__file__).parents[3] / "config" / "attributes.yaml"
 
 

@@ -12,6 +12,7 @@ from attributes import Timestamp, Value, ValueType, Vocabulary, parse_ip
 from mixer._pb import envoy_auth_pb2 as pb
 from mixer.server.envoy.asked import Asked
 from mixer.server.envoy.named import Named
+from tests.server.envoy.conftest import CLASSES
 
 TYPES = {
     "source.ip": ValueType.IP_ADDRESS,
@@ -131,7 +132,9 @@ def named(**texts: str) -> dict[str, Any]:
     ],
 )
 def test_what_the_proxy_saw(name: str, value: Value | None) -> None:
-    assert asked(CONTEXT, metadata=METADATA).get(name) == value
+    found = asked(CONTEXT, metadata=METADATA).get(name)
+    assert found == value
+    assert found.__class__ in CLASSES
 
 
 @pytest.mark.parametrize(
