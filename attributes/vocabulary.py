@@ -20,10 +20,12 @@ class Attribute:
 class Vocabulary(Mapping[str, Attribute]):
     """All declared attributes by name; immutable."""
 
-    __slots__ = ("_attributes",)
+    __slots__ = ("_attributes", "types")
 
     def __init__(self, attributes: Mapping[str, Attribute] | None = None) -> None:
         self._attributes = dict(attributes or {})
+        self.types = {name: found.type for name, found in self._attributes.items()}
+        """The type of each name, for code that has no time for more."""
 
     @classmethod
     def of(cls, **types: ValueType) -> Vocabulary:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from attributes import Duration, Source, ValueType
+from attributes import Duration, Source, Value, ValueType
 from mixer.adapter.template import Instance
 from mixer.config.model import Mode
 from mixer.expr.tree import Attribute, Constant, Fallback, Lookup, Tree, walk
@@ -287,3 +287,56 @@ class Patterns:
         if len(self._known) >= MAX_PATTERNS:
             del self._known[next(iter(self._known))]
         self._known[key] = pattern
+
+
+def plain_folds(folding: Folding) -> Folds:
+    """The folding of sources of any kind, of all Reports."""
+    maps = [name for name, type_ in folding.reads if type_ == ValueType.STRING_MAP]
+    doubles = [name for name, type_ in folding.reads if type_ == ValueType.DOUBLE]
+    single = [name for name, _ in folding.reads if name not in (*maps, *doubles)]
+    entries = [(name, folding.entries.get(name)) for name in maps]
+    measures = folding.measures
+
+    def fold(source: Source) -> tuple[Hashable, Sequence[Number]] | None:
+        get, numbers = source.get, list[Number]()
+        for measure in measures:
+            value = get(measure.attribute) if measure.attribute else None
+            number = _number(measure.default if value is None else value)
+            if number is None:
+                return None
+            numbers.append(number)
+        key = (
+            tuple(map(get, single)),
+            tuple([repr(get(name)) for name in doubles]),  # two zeros are equal, and not the same
+            tuple([_entries_of(get(name), keys) for name, keys in entries]),
+        )
+        try:
+            hash(key)
+        except TypeError:
+            return None  # of a type that its attribute has not
+        return key, numbers
+
+    nothing: Mapping[Any, Any] = {}
+    return Folds(
+        fold,
+        lambda key: key,
+        lambda source: None,
+        Patterns(),
+        folding.places,
+        folding.rest,
+        nothing,
+        nothing,
+    )
+
+
+def _number(value: Any) -> Number | None:
+    """What of a *value* can be measured; None where it can't be."""
+    number: Any = int(value) if value.__class__ is Duration else value
+    return number if number.__class__ in (int, float) and 0 <= number < HUGE else None
+
+
+def _entries_of(found: Value | None, keys: Sequence[str] | None) -> Hashable:
+    """What is read of a map: the entries of *keys*, or all."""
+    if not isinstance(found, Mapping):
+        return found
+    return tuple(found.items()) if keys is None else tuple(map(found.get, keys))

@@ -27,7 +27,6 @@ from mixer.runtime.options import Options
 from mixer.runtime.plan import Plan, plan
 from mixer.runtime.snapshot import Snapshot
 from mixer.telemetry.metrics import Metrics, SnapshotFigures
-from mixer.wire.fold import Folder
 
 DRAIN_SECONDS = 10.0
 """How long calls of a replaced snapshot may take before its handlers are closed under them."""
@@ -151,8 +150,7 @@ class Runtime:
             self._options.fused,
         )
         number = old.id + 1 if old else 1
-        folder = None if linked.folding is None else Folder(linked.folding)
-        self.snapshot = Snapshot(number, planned, linked.routes, folder, turnover.handlers)
+        self.snapshot = Snapshot(number, planned, linked.routes, linked.folding, turnover.handlers)
         self._swapped = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._tell(planned, number)
         self._metrics.snapshot(_figures(number, planned, linked, turnover))

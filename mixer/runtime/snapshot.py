@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mixer.config.model import Key
+from mixer.rules.folding import Folding, plain_folds
 from mixer.rules.routes import Routes
 from mixer.runtime.handlers import OpenHandler
 from mixer.runtime.plan import Plan
@@ -16,21 +17,23 @@ from mixer.wire.fold import Folder
 class Snapshot:
     """One configuration with its open handlers; a call enters it and leaves it."""
 
-    __slots__ = ("_calls", "_left", "folder", "handlers", "id", "plan", "routes")
+    __slots__ = ("_calls", "_left", "folder", "folds", "handlers", "id", "plan", "routes")
 
     def __init__(
         self,
         number: int,
         plan: Plan,
         routes: Routes,
-        folder: Folder | None,
+        folding: Folding | None,
         handlers: Mapping[Key, OpenHandler],
     ) -> None:
         self.id = number
         self.plan = plan
         self.routes = routes
-        self.folder = folder
+        self.folder = None if folding is None else Folder(folding)
         """Folds the bags of a Report, where that can be done."""
+        self.folds = None if folding is None else plain_folds(folding)
+        """The same for sources that are no messages of a Report."""
         self.handlers = handlers
         self._calls = 0
         self._left: asyncio.Event | None = None

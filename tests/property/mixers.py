@@ -16,6 +16,7 @@ import structlog
 
 from adapters.prometheus import Prometheus
 from mixer.adapter.catalogue import Catalogue, load
+from mixer.dispatch.report import report
 from mixer.errors import RpcError
 from mixer.runtime import Options, Runtime
 from mixer.server.front import Front
@@ -24,6 +25,7 @@ from mixer.server.loadshedding import Shedder
 from mixer.server.mixer_v1 import MixerService
 from mixer.telemetry.cells import Histogram
 from mixer.telemetry.metrics import Metrics
+from mixer.wire import decode
 from tests.property.kit import ADAPTERS, KEPT
 
 CATALOGUE = Catalogue.of([*load().adapters.values(), *ADAPTERS])
@@ -52,7 +54,23 @@ class Outcome(msgspec.Struct):
     """The mixer's own log."""
 
 
-async def run(text: str, calls: Sequence[tuple[str, bytes]], fused: bool) -> Outcome:
+class AnySources(MixerService):
+    """Folds the bags of a Report as those of another service: by what a source gives."""
+
+    async def _report(self, raw: bytes) -> bytes:
+        call = decode.report_request(raw)
+        if call.count:
+            with (snapshot := self._front.snapshot()) as routes:
+                await report(routes, call.sources, snapshot.folds)
+        return b""
+
+
+async def run(
+    text: str,
+    calls: Sequence[tuple[str, bytes]],
+    fused: bool,
+    service_type: type[MixerService] = MixerService,
+) -> Outcome:
     """Start a mixer with the configuration *text*, make all *calls* one by one, and stop it."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "log.txt")
@@ -77,7 +95,7 @@ async def run(text: str, calls: Sequence[tuple[str, bytes]], fused: bool) -> Out
             for number, (method, raw) in enumerate(calls):
                 if not (fused and number):  # the plain way remembers no answers
                     front = Front(runtime, Shedder(Shedding(), monotonic()), metrics, logger)
-                    service = MixerService(front)
+                    service = service_type(front)
                 try:
                     outcome.answers.append(await getattr(service, method)(raw))
                 except RpcError as error:

@@ -11,20 +11,23 @@ from hypothesis import strategies as st
 
 from attributes.dictionary import GLOBAL_WORDS
 from mixer._pb import mixer_pb2 as pb
+from mixer.server.mixer_v1 import MixerService
 from tests.property.configurations import configurations, telemetry
-from tests.property.mixers import run
+from tests.property.mixers import AnySources, run
 from tests.property.requests import Table, calls, reports, sent
 
 
 async def compare(text: str, made: list[tuple[str, bytes]]) -> None:
     """Go both ways, and hold what is seen of one against the other."""
-    plain, fused = await run(text, made, fused=False), await run(text, made, fused=True)
-    assert fused.answers == plain.answers
-    assert fused.kept == plain.kept
-    assert fused.logged == plain.logged
-    assert fused.series == pytest.approx(plain.series, rel=1e-9, abs=0, nan_ok=True)
-    assert fused.counts == plain.counts
-    assert fused.told == plain.told
+    plain = await run(text, made, fused=False)
+    for service in (MixerService, AnySources):
+        fused = await run(text, made, True, service)
+        assert fused.answers == plain.answers
+        assert fused.kept == plain.kept
+        assert fused.logged == plain.logged
+        assert fused.series == pytest.approx(plain.series, rel=1e-9, abs=0, nan_ok=True)
+        assert fused.counts == plain.counts
+        assert fused.told == plain.told
 
 
 HEAD = """

@@ -72,7 +72,8 @@ class AccessLogs:
             return
         self._front.shed(len(entries))
         with (snapshot := self._front.snapshot()) as routes:
-            await report(routes, self._sources(entries, proxy, totals, snapshot))
+            sources = self._sources(entries, proxy, totals, snapshot)
+            await report(routes, sources, snapshot.folds)
 
     def _sources(
         self, entries: Iterable[Entry], proxy: Proxy, totals: _Totals, snapshot: Snapshot

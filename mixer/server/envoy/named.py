@@ -18,33 +18,31 @@ Misfit = Callable[[str], None]
 class Named:
     """The attributes that some texts give; each converted when it is asked for."""
 
-    __slots__ = ("_misfit", "_texts", "_vocabulary")
+    __slots__ = ("_misfit", "_texts", "_types")
 
     def __init__(self, texts: Mapping[str, str], vocabulary: Vocabulary, misfit: Misfit) -> None:
         self._texts = texts
-        self._vocabulary = vocabulary
+        self._types = vocabulary.types
         self._misfit = misfit
 
     def get(self, name: str) -> Value | None:
         """The value of *name*; None where none is given, or what is given is none."""
-        declared = self._vocabulary.get(name)
-        if declared is None or not self._texts:
-            return None
-        if declared.type is ValueType.STRING_MAP:
+        type_ = self._types.get(name)
+        if type_ is ValueType.STRING_MAP:
             return self._entries(name)
         text = self._texts.get(name)
-        if not text:
+        if not text or type_ is None:
             return None
         try:
-            return value_of(declared.type, text)
+            return value_of(type_, text)
         except ValueError:
             self._misfit(name)
             return None
 
     def _entries(self, name: str) -> dict[str, str] | None:
-        start = f"{name}."
+        start, types = f"{name}.", self._types
         return {
             key.removeprefix(start): text
             for key, text in self._texts.items()
-            if key.startswith(start) and key not in self._vocabulary
+            if key.startswith(start) and key not in types
         } or None

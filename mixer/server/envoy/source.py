@@ -50,12 +50,10 @@ class EnvoySource(ABC, dict[str, Value | None]):
     def __missing__(self, name: str) -> Value | None:
         seen, derive = self.seen.get(name), self.derived.get(name)
         value = _some(seen(self)) if seen else None
-        if value is None or isinstance(value, Mapping):
-            given = self.named.get(name)
-            if isinstance(value, Mapping) and isinstance(given, Mapping):
-                value = {**given, **value}
-            elif value is None:
-                value = given
+        if value is None:
+            value = self.named.get(name)
+        elif value.__class__ is dict and (given := self.named.get(name)):
+            value = {**given, **value}  # type: ignore[dict-item]  # both are maps
         if value is None and derive:
             value = _some(derive(self))
         self[name] = value
