@@ -136,12 +136,13 @@ def test_the_page_on_envoy_is_true(
     serve: Callable[..., Server], service: App, tmp_path: Path
 ) -> None:
     page = (ROOT / "docs" / "envoy.md").read_text()
-    rules, bootstrap = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    rules, bootstrap, denials = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     config = tmp_path / "config"
     config.mkdir()
-    (config / "rules.yaml").write_text(rules)
+    (config / "rules.yaml").write_text(f"{rules}---\n{denials}")
     (config / "attributes.yaml").write_text(VOCABULARY.read_text())
-    ports = {"8000": 0, "8080": service.port, "9091": port_of(serve(config))}
+    server = serve(config)
+    ports = {"8000": 0, "8080": service.port, "9091": port_of(server)}
     for written, port in ports.items():
         assert f"port_value: {written}" in bootstrap
         bootstrap = bootstrap.replace(f"port_value: {written}", f"port_value: {port}")
@@ -150,6 +151,8 @@ def test_the_page_on_envoy_is_true(
         response, said = get(running.port, "/admin")
         assert (response.status, said.rpartition(":")[2]) == (403, "not from here")
         assert [get(running.port, "/buy")[0].status for _ in range(3)] == [200, 200, 429]
+        server.wait_for(lambda: 'istio_denied{rule="none"} 1' in server.scrape())
+    assert 'istio_denied{rule="no-admins.shop"} 1' in server.scrape()
     assert [headers["x-policy"] for _, headers in service.asked] == ["checked"] * 2
 
 
