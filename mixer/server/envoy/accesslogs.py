@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from google.protobuf.message import DecodeError
 from structlog.typing import FilteringBoundLogger
 
+from attributes import Vocabulary
 from mixer._pb import envoy_accesslog_pb2 as pb
 from mixer._pb.envoy_accesslog_data_pb2 import HTTPAccessLogEntry
 from mixer.adapter import Milestones
@@ -40,6 +41,8 @@ class AccessLogs:
         self._log = log
         self._reporter = reporter
         self._misfits, self._failures = Milestones(), Milestones()
+        self._snapshot: Snapshot | None = None
+        self._named = Named(Vocabulary(), self._misfit)
 
     @property
     def streams(self) -> dict[str, StreamHandler]:
@@ -78,10 +81,12 @@ class AccessLogs:
     def _sources(
         self, entries: Iterable[Entry], proxy: Proxy, totals: _Totals, snapshot: Snapshot
     ) -> Iterator[Logged]:
-        vocabulary = snapshot.plan.model.vocabulary
+        if snapshot is not self._snapshot:
+            self._snapshot = snapshot
+            self._named = Named(snapshot.plan.model.vocabulary, self._misfit)
+        read = self._named.read
         for entry in entries:
-            tags = entry.common_properties.custom_tags
-            named = Named({key: tags[key] for key in tags}, vocabulary, self._misfit)
+            named = read(entry.common_properties.custom_tags)
             yield Logged(entry, proxy, named, self._reporter, totals.before(entry))
 
     def _misfit(self, name: str) -> None:

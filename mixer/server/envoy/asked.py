@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
-from attributes import Timestamp
+from attributes import Timestamp, Value
 from attributes.values import NANOS
 from mixer._pb import envoy_auth_pb2 as pb
 from mixer.server.envoy.identities import address, namespace, principal, service_account
-from mixer.server.envoy.named import Named
-from mixer.server.envoy.source import DERIVED, SEEN, EnvoySource, Read
+from mixer.server.envoy.source import DERIVED, SEEN, EnvoySource, Read, reads
 
 
 class Asked(EnvoySource):
     """One question: a request of HTTP, or a connection."""
 
-    seen: ClassVar[Mapping[str, Read]]
-    derived: ClassVar[Mapping[str, Read]]
-
     __slots__ = ("context", "http", "received")
 
     def __init__(
-        self, context: pb.AttributeContext, named: Named, reporter: str, received: Timestamp
+        self,
+        context: pb.AttributeContext,
+        named: Mapping[str, Value],
+        reporter: str,
+        received: Timestamp,
     ) -> None:
         """*received* is the time now."""
         super().__init__(named, reporter)
@@ -93,7 +93,7 @@ def _http(name: str) -> Read:
     return lambda asked: getattr(asked.http, name) if asked.http is not None else None
 
 
-Asked.seen = {
+_SEEN: Mapping[str, Read] = {
     **SEEN,
     **_peer("source"),
     **_peer("destination"),
@@ -117,8 +117,9 @@ Asked.seen = {
     "context.time": lambda asked: asked["request.time"] or asked.received,
     "context.timestamp": lambda asked: asked["request.time"] or asked.received,
 }
-Asked.derived = {
+_DERIVED: Mapping[str, Read] = {
     **DERIVED,
     "destination.namespace": lambda asked: namespace(asked.context.destination.principal),
     "destination.serviceAccount": lambda a: service_account(a.context.destination.principal),
 }
+Asked.reads = reads(_SEEN, _DERIVED)

@@ -10,7 +10,7 @@ from time import time_ns
 from google.protobuf.message import DecodeError
 from structlog.typing import FilteringBoundLogger
 
-from attributes import Bag, Timestamp
+from attributes import Bag, Timestamp, Vocabulary
 from mixer._pb import envoy_auth_pb2 as pb
 from mixer.adapter import Milestones
 from mixer.adapter.results import QuotaArgs
@@ -39,6 +39,7 @@ class Authorization:
         self._log = log
         self._reporter = reporter
         self._answers = Answers("", self._unsayable)
+        self._named = Named(Vocabulary(), self._misfit)
         self._snapshot: Snapshot | None = None
         self._misfits, self._unsayables = Milestones(), Milestones()
         self._serial, self._process = count(), secrets.token_hex(5)
@@ -56,7 +57,7 @@ class Authorization:
             self._front.shed(1)
             with (snapshot := self._front.snapshot()) as routes:
                 self._follow(snapshot)
-                asked = self._read(raw, snapshot)
+                asked = self._read(raw)
                 quotas = _quotas(asked, routes.quotas)
                 answer = await check(routes, Bag(asked), quotas)
             said = self._say(answer, asked, quotas)
@@ -71,15 +72,14 @@ class Authorization:
         if snapshot is not self._snapshot:
             self._snapshot = snapshot
             self._answers = Answers(snapshot.plan.revision, self._unsayable)
+            self._named = Named(snapshot.plan.model.vocabulary, self._misfit)
 
-    def _read(self, raw: bytes, snapshot: Snapshot) -> Asked:
+    def _read(self, raw: bytes) -> Asked:
         try:
             context = pb.CheckRequest.FromString(raw).attributes
         except DecodeError as error:
             raise RpcError(Code.INVALID_ARGUMENT, f"the request can't be read: {error}") from None
-        sent = context.context_extensions
-        texts = {key: sent[key] for key in sent}
-        named = Named(texts, snapshot.plan.model.vocabulary, self._misfit)
+        named = self._named.read(context.context_extensions)
         return Asked(context, named, self._reporter, Timestamp(time_ns()))
 
     def _say(self, answer: CheckAnswer, asked: Asked, quotas: Mapping[str, QuotaArgs]) -> bytes:

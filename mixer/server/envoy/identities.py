@@ -17,18 +17,21 @@ def principal(said: str) -> str | None:
     return said.removeprefix(_SPIFFE) or None
 
 
+@lru_cache(maxsize=1024)
 def namespace(said: str) -> str | None:
     """The namespace of a workload's SPIFFE identity, ``spiffe://DOMAIN/ns/NS/sa/ACCOUNT``."""
     found = _WORKLOAD.fullmatch(said.removeprefix(_SPIFFE))
     return found[1] if found else None
 
 
+@lru_cache(maxsize=1024)
 def service_account(said: str) -> str | None:
     """Its service account."""
     found = _WORKLOAD.fullmatch(said.removeprefix(_SPIFFE))
     return found[2] if found else None
 
 
+@lru_cache(maxsize=1024)
 def service(host: str) -> tuple[str, str] | None:
     """Name and namespace of the service that has a *host* ``NAME.NS.svc...``."""
     found = _HOST.fullmatch(host)

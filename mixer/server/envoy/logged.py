@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
 from attributes import Duration, Timestamp, Value
 from attributes.values import NANOS
@@ -12,8 +12,7 @@ from mixer._pb import envoy_accesslog_data_pb2 as pb
 from mixer._pb import envoy_core_pb2 as core
 from mixer.errors import Code
 from mixer.server.envoy.identities import address, namespace, principal, service_account
-from mixer.server.envoy.named import Named
-from mixer.server.envoy.source import DERIVED, SEEN, EnvoySource, Read, plain
+from mixer.server.envoy.source import DERIVED, SEEN, EnvoySource, Read, plain, reads
 
 JOINED = ("envoy.filters.http.ext_authz", "envoy.filters.network.ext_authz")
 """Where the metadata of our decisions comes back."""
@@ -114,19 +113,21 @@ class Proxy:
 class Logged(EnvoySource):
     """One entry: a request of HTTP, or a connection."""
 
-    seen: ClassVar[Mapping[str, Read]]
-    derived: ClassVar[Mapping[str, Read]]
-
     __slots__ = ("common", "entry", "http", "proxy", "since")
 
     def __init__(
-        self, entry: Entry, proxy: Proxy, named: Named, reporter: str, since: tuple[int, int]
+        self,
+        entry: Entry,
+        proxy: Proxy,
+        named: Mapping[str, Value],
+        reporter: str,
+        since: tuple[int, int],
     ) -> None:
         """*since* are the bytes of a connection that were told of before: received, sent."""
         super().__init__(named, reporter)
         self.entry = entry
         self.common = entry.common_properties
-        self.http = entry if isinstance(entry, pb.HTTPAccessLogEntry) else None
+        self.http = entry if entry.__class__ is pb.HTTPAccessLogEntry else None
         self.proxy = proxy
         self.since = since
 
@@ -337,7 +338,7 @@ def _joined(key: str, default: Value | None = None) -> Read:
     return read
 
 
-Logged.seen = {
+_SEEN: Mapping[str, Read] = {
     **SEEN,
     "source.ip": lambda a: address(a.common.downstream_remote_address.socket_address.address),
     "source.port": lambda a: a.common.downstream_remote_address.socket_address.port_value or None,
@@ -395,7 +396,7 @@ Logged.seen = {
     "decision.id": _joined("decision_id"),
     "decision.rule": _joined("rule"),
 }
-Logged.derived = {
+_DERIVED: Mapping[str, Read] = {
     **DERIVED,
     **{name: _ours(end, key) for end, found in _OURS.items() for name, key in found.items()},
     "destination.namespace": _first(
@@ -409,3 +410,4 @@ Logged.derived = {
     "destination.service.host": _host,
     "context.reporter.uid": lambda a: a.proxy.id,
 }
+Logged.reads = reads(_SEEN, _DERIVED)

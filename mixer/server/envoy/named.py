@@ -7,42 +7,54 @@ A key that is a declared attribute gives that attribute, and ``MAP.KEY`` an entr
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 from attributes import Value, ValueType, Vocabulary
 from attributes.texts import value_of
 
-Misfit = Callable[[str], None]
+Misfit: TypeAlias = Callable[[str], None]
 """Is told the name of an attribute whose text is no value of its type."""
+
+MAX_KNOWN = 256
+LONGEST_KNOWN = 4096
+"""Characters of texts that are kept with their values."""
 
 
 class Named:
-    """The attributes that some texts give; each converted when it is asked for."""
+    """Reads such texts; as most proxies give the same ones each time, some are kept."""
 
-    __slots__ = ("_misfit", "_texts", "_types")
+    __slots__ = ("_known", "_maps", "_misfit", "_types")
 
-    def __init__(self, texts: Mapping[str, str], vocabulary: Vocabulary, misfit: Misfit) -> None:
-        self._texts = texts
+    def __init__(self, vocabulary: Vocabulary, misfit: Misfit) -> None:
         self._types = vocabulary.types
+        self._maps = {name for name, type_ in self._types.items() if type_ is ValueType.STRING_MAP}
         self._misfit = misfit
+        self._known: dict[tuple[tuple[str, str], ...], dict[str, Value]] = {}
 
-    def get(self, name: str) -> Value | None:
-        """The value of *name*; None where none is given, or what is given is none."""
-        type_ = self._types.get(name)
-        if type_ is ValueType.STRING_MAP:
-            return self._entries(name)
-        text = self._texts.get(name)
-        if not text or type_ is None:
-            return None
-        try:
-            return value_of(type_, text)
-        except ValueError:
-            self._misfit(name)
-            return None
+    def read(self, texts: Mapping[str, str]) -> Mapping[str, Value]:
+        """The attributes that *texts* give, by name."""
+        given = tuple([(key, texts[key]) for key in texts])  # items() of protobuf are slower
+        found = self._known.get(given)
+        if found is None:
+            found = self._values(given)
+            if sum(len(key) + len(text) for key, text in given) <= LONGEST_KNOWN:
+                if len(self._known) >= MAX_KNOWN:
+                    self._known.clear()
+                self._known[given] = found
+        return found
 
-    def _entries(self, name: str) -> dict[str, str] | None:
-        start, types = f"{name}.", self._types
-        return {
-            key.removeprefix(start): text
-            for key, text in self._texts.items()
-            if key.startswith(start) and key not in types
-        } or None
+    def _values(self, given: tuple[tuple[str, str], ...]) -> dict[str, Value]:
+        found: dict[str, Value] = {}
+        maps: dict[str, dict[str, str]] = {}
+        for key, text in given:
+            type_ = self._types.get(key)
+            if type_ is None:
+                for name in self._maps:
+                    if key.startswith(f"{name}."):
+                        maps.setdefault(name, {})[key[len(name) + 1 :]] = text
+            elif text and type_ is not ValueType.STRING_MAP:
+                try:
+                    found[key] = value_of(type_, text)
+                except ValueError:
+                    self._misfit(key)
+        return found | maps

@@ -15,7 +15,6 @@ from urllib.parse import unquote_plus
 
 from attributes import Value
 from mixer.server.envoy.identities import service
-from mixer.server.envoy.named import Named
 
 _JWT = "envoy.filters.http.jwt_authn"
 _RBAC = "envoy.filters.http.rbac"
@@ -29,16 +28,13 @@ class EnvoySource(ABC, dict[str, Value | None]):
     It is a dictionary so that what was read before, present or not, is found at the speed of one.
     """
 
-    seen: ClassVar[Mapping[str, Read]]
-    """What the proxy saw, by attribute."""
-
-    derived: ClassVar[Mapping[str, Read]]
-    """What follows from other attributes, where nobody says anything else."""
+    reads: ClassVar[Mapping[str, tuple[Read | None, Read | None]]]
+    """See `reads`."""
 
     __slots__ = ("named", "reporter")
 
-    def __init__(self, named: Named, reporter: str) -> None:
-        """*reporter* is the kind of proxy where nobody says another."""
+    def __init__(self, named: Mapping[str, Value], reporter: str) -> None:
+        """*named* is given by name; *reporter* the kind of proxy where nobody says another."""
         self.named = named
         self.reporter = reporter
 
@@ -48,8 +44,8 @@ class EnvoySource(ABC, dict[str, Value | None]):
         return self.__getitem__
 
     def __missing__(self, name: str) -> Value | None:
-        seen, derive = self.seen.get(name), self.derived.get(name)
-        value = _some(seen(self)) if seen else None
+        see, derive = self.reads.get(name, _NOT_READ)
+        value = _some(see(self)) if see else None
         if value is None:
             value = self.named.get(name)
         elif value.__class__ is dict and (given := self.named.get(name)):
@@ -82,10 +78,23 @@ class EnvoySource(ABC, dict[str, Value | None]):
 
 Read: TypeAlias = Callable[[Any], Value | None]
 
+_NOT_READ = (None, None)
+
+
+def reads(
+    seen: Mapping[str, Read], derived: Mapping[str, Read]
+) -> dict[str, tuple[Read | None, Read | None]]:
+    """
+    How attributes are read: what the proxy saw, and what follows from others.
+
+    The second counts where nobody says anything else.
+    """
+    return {name: (seen.get(name), derived.get(name)) for name in {**seen, **derived}}
+
 
 def _some(value: Value | None) -> Value | None:
     """A *value*, None for an empty text or map: nobody says that."""
-    return None if value in ("", {}) else value
+    return value if value or value.__class__ not in (str, dict) else None
 
 
 def _query(source: EnvoySource) -> dict[str, str]:

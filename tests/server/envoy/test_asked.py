@@ -73,7 +73,7 @@ def asked(
     for name, fields in metadata.items():
         message.metadata_context.filter_metadata[name].update(fields)
     told = [] if misfits is None else misfits
-    named = Named(message.context_extensions, vocabulary, told.append)
+    named = Named(vocabulary, told.append).read(message.context_extensions)
     return Asked(message, named, "inbound", NOW)
 
 

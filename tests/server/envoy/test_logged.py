@@ -89,7 +89,7 @@ def logged(
     log: str,
     since: tuple[int, int] = (0, 0),
 ) -> Logged:
-    named = Named(dict(entry.common_properties.custom_tags), VOCABULARY, lambda _: None)
+    named = Named(VOCABULARY, [].append).read(entry.common_properties.custom_tags)
     return Logged(entry, Proxy.of(NODE, log), named, "inbound", since)
 
 
