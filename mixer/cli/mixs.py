@@ -74,6 +74,12 @@ def _add_crd(commands: Any) -> None:
     mixs_crd.add_parser(commands)
 
 
+def _add_envoy(commands: Any) -> None:
+    from mixer.cli import mixs_envoy
+
+    mixs_envoy.add_parser(commands)
+
+
 def _add_collateral(commands: Any) -> None:
     collateral = commands.add_parser("collateral", help="write the reference pages")
     collateral.add_argument("folder", metavar="FOLDER", help="where the pages go")
@@ -93,6 +99,7 @@ _COMMANDS: Mapping[str, Callable[[Any], None]] = {
     "convert": _add_convert,
     "schema": _add_schema,
     "crd": _add_crd,
+    "envoy": _add_envoy,
     "collateral": _add_collateral,
     "version": _add_version,
 }
