@@ -64,6 +64,11 @@ class QuotaAnswer(msgspec.Struct, frozen=True):
     seen: Seen
     code: int = 0
     message: str = ""
+    rule: str = ""
+    """Whose grant it is, the smallest of all: ``NAME.NAMESPACE`` of the rule."""
+
+    handler: str = ""
+    """And ``NAME.NAMESPACE`` of the handler."""
 
 
 class CheckAnswer(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from mixer.adapter.template import Variety
 from mixer.answers import QuotaAnswer
 from mixer.config.model import Mode
 from mixer.dispatch.run import Fault, begin, finish
-from mixer.rules.routes import Identity, Routes
+from mixer.rules.routes import Call, Identity, Route, Routes
 
 FREE_SECONDS = 60.0
 """How long a grant holds that no rule has a say in."""
@@ -41,18 +41,26 @@ async def allocate(
     results, waiting = begin(pending)
     if waiting:
         await finish(waiting)
-    grants: list[tuple[str, Grant]] = []
+    grants: list[tuple[Route, Call, Grant]] = []
     for (route, call, _), result in zip(pending, results, strict=True):
         if isinstance(result, Fault):
             found.fault(route, route.on_handler_error, result.message)
         elif route.mode is Mode.SHADOW:
             route.observer.shadowed("granted" if result.amount else "refused")
         else:
-            grants.append((call.title, result))
+            grants.append((route, call, result))
     if found.failures or found.denials:
         return QuotaAnswer(0, 0.0, bag.seen)
     if not grants:
         return QuotaAnswer(args.amount, FREE_SECONDS, bag.seen)
-    title, smallest = min(grants, key=lambda grant: grant[1].amount)
-    message = f"{title}:{smallest.message}" if smallest.code else ""
-    return QuotaAnswer(smallest.amount, smallest.valid_for, bag.seen, smallest.code, message)
+    route, call, smallest = min(grants, key=lambda grant: grant[2].amount)
+    message = f"{call.title}:{smallest.message}" if smallest.code else ""
+    return QuotaAnswer(
+        smallest.amount,
+        smallest.valid_for,
+        bag.seen,
+        smallest.code,
+        message,
+        route.name,
+        call.title,
+    )

@@ -13,7 +13,13 @@ from urllib.parse import quote
 
 from mixer._pb import envoy_auth_pb2 as pb
 from mixer._pb import envoy_core_pb2 as core
-from mixer.answers import HeaderChange, HeaderVerb, Precondition, RouteDirective
+from mixer.answers import (
+    HeaderChange,
+    HeaderVerb,
+    Precondition,
+    QuotaAnswer,
+    RouteDirective,
+)
 from mixer.errors import Code
 
 HTTP_STATUS: Mapping[int, int] = {
@@ -84,10 +90,11 @@ class Answers:
         key = given.code, given.message, given.rule, given.handler, is_grpc
         return self._keep(key, lambda: self._write(self._denial(given, is_grpc)))
 
-    def refuse(self, message: str, retry_after: float, is_grpc: bool) -> bytes:
-        """Refuse a request that would take more of a quota than there is."""
+    def refuse(self, name: str, given: QuotaAnswer, is_grpc: bool) -> bytes:
+        """Refuse a request that would take more of the quota *name* than there is."""
         code = Code.RESOURCE_EXHAUSTED
-        answer = self._decided("deny", code, message)
+        message, retry_after = given.message or f"quota {name} is exhausted", given.valid_for
+        answer = self._decided("deny", code, message, given.rule, given.handler)
         denied = answer.denied_response
         self._say(denied, code, message, is_grpc)
         if retry_after > 0:

@@ -90,8 +90,7 @@ class Authorization:
             if given.granted < quotas[name].amount and not (
                 quotas[name].best_effort and given.granted
             ):
-                message = given.message or f"quota {name} is exhausted"
-                return self._answers.refuse(message, given.valid_for, asked.is_grpc)
+                return self._answers.refuse(name, given, asked.is_grpc)
         return self._answers.allow(decided.directive, asked.headers if decided.directive else {})
 
     def _misfit(self, name: str) -> None:

@@ -162,7 +162,8 @@ async def test_quotas_are_taken_in_the_same_call(start: Start) -> None:
     assert (await mixer.get("/a", method="PUT")).status.code == 0
     refused = await mixer.get("/a")
     assert refused.denied_response.status.code == 429
-    assert "calls" in refused.denied_response.body
+    assert refused.denied_response.body == "RESOURCE_EXHAUSTED:quota calls is exhausted"
+    assert metadata(refused)["rule"] == "quota.istio-system"
 
 
 async def test_a_proxy_says_which_quotas_and_how_much(start: Start) -> None:
