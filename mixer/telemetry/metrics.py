@@ -13,7 +13,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
-from mixer.telemetry.cells import Cells, Family, Kind, Metric
+from mixer.telemetry.cells import Cells, Family, Kind, Metric, Number
 
 DURATION_BUCKETS = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
@@ -128,6 +128,15 @@ TABLE: tuple[Metric, ...] = (
         "Bytes of answers.",
         SIZE_BUCKETS,
         "grpc_server_method",
+    ),
+    _counter(
+        "mixer_envoy_log_entries_total",
+        "Entries of Envoy's access logs by what became of them: reported, passed_over, failed.",
+        "outcome",
+    ),
+    _counter(
+        "mixer_envoy_misfits_total",
+        "Attributes that a proxy gave by name, and that were no values of their types.",
     ),
     _gauge("mixer_workers", "Processes that serve calls."),
     _counter("mixer_workers_replaced_total", "Workers that ended and were replaced."),
@@ -297,6 +306,16 @@ class Metrics:
         """Count a call refused because of overload."""
         self._by_name["mixer_loadshedding_requests_throttled"].labels().add()
         self._by_name["mixer_loadshedding_predicted_cost_shed_total"].labels().add(cost)
+
+    def envoy_entries(self, outcome: str) -> Number:
+        """Counts entries of Envoy's access logs of which that became."""
+        found: Number = self._by_name["mixer_envoy_log_entries_total"].labels(outcome)
+        return found
+
+    def envoy_misfits(self) -> Number:
+        """Counts attributes given by name that were no values of their types."""
+        found: Number = self._by_name["mixer_envoy_misfits_total"].labels()
+        return found
 
     def reloads(self, result: str) -> None:
         """Count a change of the configuration by what became of it."""

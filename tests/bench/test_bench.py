@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench import cpu, expressions, result, service
+from bench.bodies import body
 from bench.cases import CASES, Case
 from bench.load import NotLoaded, load
 from bench.result import Result
@@ -22,7 +23,7 @@ SHARED = Path(__file__).parents[2].parent / "shared"
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_every_case_has_its_configuration_and_its_body(case: Case) -> None:
     assert (SHARED / "istio-config" / case.config).is_dir()
-    assert (SHARED / "bodies" / f"{case.body}.grpc").is_file()
+    assert body(SHARED / "bodies", case.body).is_file()
 
 
 def test_names_of_cases_are_unique() -> None:

@@ -41,6 +41,10 @@ class AccessLogs:
         self._log = log
         self._reporter = reporter
         self._misfits, self._failures = Milestones(), Milestones()
+        self._reported = front.metrics.envoy_entries("reported")
+        self._passed_over = front.metrics.envoy_entries("passed_over")
+        self._failed = front.metrics.envoy_entries("failed")
+        self._all_misfits = front.metrics.envoy_misfits()
         self._snapshot: Snapshot | None = None
         self._named = Named(Vocabulary(), self._misfit)
 
@@ -58,8 +62,8 @@ class AccessLogs:
                 if message.HasField("identifier"):
                     proxy = Proxy.of(message.identifier.node, message.identifier.log_name)
                 await self._take(message, proxy, totals)
-            except (DecodeError, RpcError) as error:
-                self._failed(error)
+            except DecodeError as error:
+                self._tell(error)
         await send(b"")
 
     async def _take(
@@ -70,13 +74,20 @@ class AccessLogs:
             for entry in message.http_logs.log_entry
             if entry.common_properties.access_log_type in _WHOLE_REQUESTS
         ]
+        self._passed_over.add(len(message.http_logs.log_entry) - len(http))
         entries: list[Entry] = [*http, *message.tcp_logs.log_entry]
         if not entries:
             return
-        self._front.shed(len(entries))
-        with (snapshot := self._front.snapshot()) as routes:
-            sources = self._sources(entries, proxy, totals, snapshot)
-            await report(routes, sources, snapshot.folds)
+        try:
+            self._front.shed(len(entries))
+            with (snapshot := self._front.snapshot()) as routes:
+                sources = self._sources(entries, proxy, totals, snapshot)
+                await report(routes, sources, snapshot.folds)
+        except RpcError as error:
+            self._failed.add(len(entries))
+            self._tell(error)
+        else:
+            self._reported.add(len(entries))
 
     def _sources(
         self, entries: Iterable[Entry], proxy: Proxy, totals: _Totals, snapshot: Snapshot
@@ -90,6 +101,7 @@ class AccessLogs:
             yield Logged(entry, proxy, named, self._reporter, totals.before(entry))
 
     def _misfit(self, name: str) -> None:
+        self._all_misfits.add()
         if self._misfits.reached():
             self._log.warning(
                 "a proxy gives an attribute by name that is no value of its type",
@@ -98,7 +110,7 @@ class AccessLogs:
                 advice="see custom_tags in the configuration of the proxy",
             )
 
-    def _failed(self, error: Exception) -> None:
+    def _tell(self, error: Exception) -> None:
         if self._failures.reached():
             self._log.warning(
                 "entries of an access log are not all reported",

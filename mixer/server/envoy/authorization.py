@@ -42,6 +42,7 @@ class Authorization:
         self._named = Named(Vocabulary(), self._misfit)
         self._snapshot: Snapshot | None = None
         self._misfits, self._unsayables = Milestones(), Milestones()
+        self._all_misfits = front.metrics.envoy_misfits()
         self._serial, self._process = count(), secrets.token_hex(5)
         self.check: Handler = front.counted(f"{SERVICE}/Check", self._check)
         """Answers a CheckRequest; whatever goes wrong, there is an answer, and no status."""
@@ -94,6 +95,7 @@ class Authorization:
         return self._answers.allow(decided.directive, asked.headers if decided.directive else {})
 
     def _misfit(self, name: str) -> None:
+        self._all_misfits.add()
         if self._misfits.reached():
             self._log.warning(
                 "a proxy gives an attribute by name that is no value of its type",

@@ -7,14 +7,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from time import monotonic
 from typing import Any, TypeAlias
+from urllib.request import urlopen
 
 import pytest
 import structlog
 
+from adapters.prometheus import Prometheus
 from attributes import Duration, Timestamp
 from mixer._pb import envoy_auth_pb2 as pb
 from mixer.adapter.catalogue import load
 from mixer.runtime import Options, Runtime
+from mixer.server.envoy.accesslogs import AccessLogs
 from mixer.server.envoy.authorization import Authorization
 from mixer.server.front import Front
 from mixer.server.loadshedding import Options as Shedding
@@ -35,8 +38,10 @@ class Mixer:
         logger = structlog.wrap_logger(log, processors=[], wrapper_class=structlog.BoundLogger)
         self.runtime = runtime
         self.log = log
-        front = Front(runtime, Shedder(Shedding(), monotonic()), Metrics(), logger)
+        self.metrics = Metrics()
+        front = Front(runtime, Shedder(Shedding(), monotonic()), self.metrics, logger)
         self.service = Authorization(front, logger)
+        self.logs = AccessLogs(front, logger)
 
     async def ask(self, **context: Any) -> pb.CheckResponse:
         """Ask with an AttributeContext of these fields."""
@@ -48,6 +53,19 @@ class Mixer:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         http = {"method": method, "path": path, "host": "shop.example.com:8080", "headers": named}
         return await self.ask(request={"http": http})
+
+    def series(self, name: str) -> dict[str, float]:
+        """The samples of a metric of the prometheus handler, by labels."""
+        assert self.runtime.snapshot is not None
+        found = {}
+        for handler in self.runtime.snapshot.handlers.values():
+            if isinstance(handler.adapter, Prometheus):
+                with urlopen(f"http://127.0.0.1:{handler.adapter.port}/metrics") as page:
+                    for line in page.read().decode().splitlines():
+                        if line.startswith(f"istio_{name}{{"):
+                            labels, _, value = line.partition("{")[2].rpartition("} ")
+                            found[labels] = float(value)
+        return found
 
 
 Start: TypeAlias = Callable[[str], Awaitable[Mixer]]
