@@ -54,6 +54,23 @@ class Precondition(msgspec.Struct, frozen=True):
     """And ``NAME.NAMESPACE`` of the handler."""
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """How a quota stands for the dimensions of a call."""
+
+    limit: int
+    """Units that there are in all."""
+
+    seconds: float
+    """The window they are for; 0 where they come back only when they are given back."""
+
+    remaining: int
+    more_in: float = 0.0
+    """Seconds until some units come back; 0 where nothing is taken, or none will."""
+
+    resets_in: float = 0.0
+    """Seconds until all are back, if no more are taken."""
+
+
 class QuotaAnswer(msgspec.Struct, frozen=True):
     """How much of a quota the call may use."""
 
@@ -69,6 +86,9 @@ class QuotaAnswer(msgspec.Struct, frozen=True):
 
     handler: str = ""
     """And ``NAME.NAMESPACE`` of the handler."""
+
+    standing: Standing | None = None
+    """How the quota stands, where the caller wants to know and the handler says it."""
 
 
 class CheckAnswer(msgspec.Struct, frozen=True):

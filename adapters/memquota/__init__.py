@@ -128,7 +128,7 @@ class Memquota(Adapter[MemquotaConfig], Allocates[Quota], name="memquota"):
 
     def allocate(self, instance: Quota, args: QuotaArgs, /) -> Grant:
         """Take from the instance's counter, or give back if the amount is negative."""
-        if not args.amount:
+        if not (args.amount or args.tells):
             return NOTHING
         now = self.env.clock()
         if self._table is None:
@@ -162,16 +162,22 @@ class _Ledger(NamedTuple):
     def charge(self, instance: Quota, args: QuotaArgs, now: float) -> Grant:
         """Grant what can be granted, or what was granted to a call of the same id."""
         call, units = args.deduplication_id, args.amount
+        counters = self.counters[instance.name]
         if call and (answer := self.answered.recall(call, now)):
-            return Grant(answer.amount, max(answer.expires - now, 0.0))
-        counters, valid_for = self.counters[instance.name], 0.0
-        if units > 0:
-            granted, valid_for = counters.take(instance.dimensions, units, args.best_effort, now)
+            granted, valid_for = answer.amount, max(answer.expires - now, 0.0)
         else:
-            granted = counters.give_back(instance.dimensions, -units, now)
-        if call:
-            self.answered.remember(call, Answer(granted, now + valid_for), now)
-        return Grant(granted, valid_for)
+            granted, valid_for = 0, 0.0
+            if units > 0:
+                granted, valid_for = counters.take(
+                    instance.dimensions, units, args.best_effort, now
+                )
+            elif units:
+                granted = counters.give_back(instance.dimensions, -units, now)
+            if call:
+                self.answered.remember(call, Answer(granted, now + valid_for), now)
+        if not args.tells:
+            return Grant(granted, valid_for)
+        return Grant(granted, valid_for, standing=counters.standing(instance.dimensions, now))
 
 
 def _limits_of(config: MemquotaConfig, shape: Shape) -> QuotaLimit | None:

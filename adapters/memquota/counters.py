@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
-from adapters.memquota.limits import TICKS_PER_SECOND, Dimensions, Limit, QuotaLimit, chooser, keyer
+from adapters.memquota.limits import (
+    TICKS_PER_SECOND,
+    Dimensions,
+    Limit,
+    QuotaLimit,
+    chooser,
+    keyer,
+    standing,
+)
 from adapters.memquota.window import RollingWindow
-from mixer.adapter import Shape
+from mixer.adapter import Shape, Standing
 
 _EVICTED_PER_ADDED = 2
 """More than one, so that idle windows go faster than new ones come."""
@@ -70,6 +78,12 @@ class Counters:
         if used > units:
             self._cells[key] = used - units
         return min(used, units)
+
+    def standing(self, dimensions: Dimensions, now: float) -> Standing:
+        """How the quota stands."""
+        key = self._key(dimensions)
+        limit, window = self._windows.get(key) or (self._choose(dimensions), None)
+        return standing(limit, window, self._cells.get(key, 0), now)
 
     def _take_from_cell(self, key: Any, limit: Limit, units: int, best_effort: bool) -> int:
         used = self._cells.get(key, 0)

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
+from adapters.memquota.window import RollingWindow
 from mixer.adapter import (
     Config,
     Duration,
     NonNegative,
     Shape,
+    Standing,
     Timestamp,
     Value,
     ValueType,
@@ -71,6 +73,17 @@ class Limit(NamedTuple):
         return cls(
             min(config.max_amount, MAX_AMOUNT), seconds, int(-(-seconds // 1)) * TICKS_PER_SECOND
         )
+
+
+def standing(limit: Limit, window: RollingWindow | None, used: int, now: float) -> Standing:
+    """How a quota of that *limit* stands, by its window, or by what is *used* where it has none."""
+    if window is None:
+        return Standing(limit.amount, limit.seconds, max(limit.amount - used, 0))
+    remaining = window.available(int(now * TICKS_PER_SECOND))
+    more_in, resets_in = (
+        max(tick / TICKS_PER_SECOND - now, 0.0) for tick in (window.more_at, window.drained_at)
+    )
+    return Standing(limit.amount, limit.seconds, remaining, more_in, resets_in)
 
 
 def chooser(quota: QuotaLimit, shape: Shape) -> Callable[[Dimensions], Limit]:

@@ -11,9 +11,16 @@ from struct import Struct
 from typing import Any
 
 from adapters.memquota.deduplication import Answer
-from adapters.memquota.limits import TICKS_PER_SECOND, Dimensions, QuotaLimit, chooser, keyer
+from adapters.memquota.limits import (
+    TICKS_PER_SECOND,
+    Dimensions,
+    QuotaLimit,
+    chooser,
+    keyer,
+    standing,
+)
 from adapters.memquota.window import RollingWindow
-from mixer.adapter import Shape, Table
+from mixer.adapter import Shape, Standing, Table
 
 MAX_KEYS = 4096
 _CELL = Struct("@q")
@@ -73,6 +80,13 @@ class SharedCounters:
         else:
             self._write(key, window, now)
         return returned
+
+    def standing(self, dimensions: Dimensions, now: float) -> Standing:
+        """How the quota stands."""
+        limit, record = self._choose(dimensions), self._table.get(self._key(dimensions))
+        if record is None or not limit.ticks:
+            return standing(limit, None, _CELL.unpack(record)[0] if record else 0, now)
+        return standing(limit, RollingWindow(limit.amount, limit.ticks, record), 0, now)
 
     def _key(self, dimensions: Dimensions) -> bytes:
         values = self._dimensions(dimensions)

@@ -82,6 +82,11 @@ class RollingWindow:
         return len(self._cells) == _OLDEST
 
     @property
+    def more_at(self) -> int:
+        """The tick at which units come back next; 0 where nothing is taken."""
+        return self._cells[_OLDEST] + self._length if len(self._cells) > _OLDEST else 0
+
+    @property
     def drained_at(self) -> int:
         """The tick at which the window is drained if nothing more is taken."""
         return self._cells[-2] + self._length if len(self._cells) > _OLDEST else 0

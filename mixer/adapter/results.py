@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from mixer.answers import Standing as Standing  # part of what an adapter answers
 from mixer.errors import Code
 
 
@@ -66,6 +67,9 @@ class QuotaArgs(msgspec.Struct, frozen=True):
     deduplication_id: str = ""
     """Equal for retries of one call and quota; empty means no deduplication."""
 
+    tells: bool = False
+    """True: the caller wants to know how the quota stands afterwards, see `Grant.standing`."""
+
 
 class Grant(msgspec.Struct, frozen=True):
     """The answer to an allocation."""
@@ -78,3 +82,5 @@ class Grant(msgspec.Struct, frozen=True):
 
     code: int = Code.OK
     message: str = ""
+    standing: Standing | None = None
+    """For callers who want to know; an adapter need not tell."""

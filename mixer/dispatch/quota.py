@@ -33,7 +33,10 @@ async def allocate(
         granted = 0 if routes.deny_unknown_quota else args.amount
         return QuotaAnswer(granted, FREE_SECONDS if granted else 0.0, bag.seen)
     args = QuotaArgs(
-        args.amount, args.best_effort, deduplication_id + name if deduplication_id else ""
+        args.amount,
+        args.best_effort,
+        deduplication_id + name if deduplication_id else "",
+        args.tells,
     )
     found = routes.gather(Variety.QUOTA, bag, identity, wanted)
     pending = [(route, call, (*built, args)) for route, call, built in found.pending]
@@ -63,4 +66,5 @@ async def allocate(
         message,
         route.name,
         call.title,
+        smallest.standing,
     )

@@ -20,6 +20,7 @@ from mixer.runtime import Runtime
 from mixer.runtime.commons import Commons
 from mixer.server.envoy.accesslogs import AccessLogs
 from mixer.server.envoy.authorization import Authorization
+from mixer.server.envoy.ratelimit import RateLimit
 from mixer.server.front import Front
 from mixer.server.loadshedding import Shedder
 from mixer.server.mixer_v1 import MixerService
@@ -61,7 +62,8 @@ class Engine:
         front = Front(self.runtime, shedder, self.metrics, logs.scope("loadshedding"))
         log = logs.scope("api")
         authorization = Authorization(front, log, settings.reporter)
-        methods = {**MixerService(front).methods, **authorization.methods}
+        limit = RateLimit(front, log, settings.reporter)
+        methods = {**MixerService(front).methods, **authorization.methods, **limit.methods}
         streams = AccessLogs(front, log, settings.reporter).streams
         make = _transport(settings.transport)
         self.transport = make(methods, POOL, log, settings.limits, streams)

@@ -21,6 +21,7 @@ from mixer.adapter import (
     Quota,
     QuotaArgs,
     Shape,
+    Standing,
     Timestamp,
     Value,
     ValueType,
@@ -230,6 +231,29 @@ async def test_each_tuple_of_dimensions_is_counted_on_its_own(quotas: Running) -
     async with quotas(config(1, "1m"), shapes=[shape()]) as quota:
         granted = [quota.allocate(ask(to), QuotaArgs()).amount for to in ("a", "b", "a", "")]
     assert granted == [1, 1, 0, 1]
+
+
+async def test_it_tells_how_a_quota_stands_to_who_wants_to_know(quotas: Running) -> None:
+    clock = Clock()
+
+    def tell(amount: int, to: str = "ratings") -> Standing | None:
+        return quota.allocate(ask(to), QuotaArgs(amount, tells=True)).standing
+
+    async with quotas(config(5, "10s"), shapes=[shape()], clock=clock) as quota:
+        assert quota.allocate(ask("other"), QuotaArgs()).standing is None
+        assert tell(0) == Standing(5, 10.0, 5)
+        assert tell(2) == Standing(5, 10.0, 3, 10.0, 10.0)
+        clock.now += 4
+        assert tell(1) == Standing(5, 10.0, 2, 6.0, 10.0)
+        assert tell(3) == Standing(5, 10.0, 2, 6.0, 10.0)
+        assert tell(0) == Standing(5, 10.0, 2, 6.0, 10.0)
+        assert tell(-1) == Standing(5, 10.0, 3, 6.0, 6.0)
+        clock.now += 6
+        assert tell(0) == Standing(5, 10.0, 5)
+    async with quotas(config(5, "0s"), shapes=[shape()], clock=clock) as quota:
+        assert tell(0, "a") == Standing(5, 0.0, 5)
+        assert tell(2, "a") == Standing(5, 0.0, 3)
+        assert tell(-9, "a") == Standing(5, 0.0, 5)
 
 
 async def test_an_override_holds_for_each_tuple_that_it_fits(quotas: Running) -> None:

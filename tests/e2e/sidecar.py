@@ -15,18 +15,19 @@ from bench.envoy import HTTP2, TYPES, Config
 _OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
-def sidecar(mixer: int, app: int, filters: list[Config]) -> Config:
+def sidecar(mixer: int, app: int, filters: list[Config], **route: Any) -> Config:
     """
     The configuration of an Envoy before the service at port *app*, with *filters* of HTTP.
 
-    It tells the mixer what has happened.
+    It tells the mixer what has happened. *route* is what there is to say of the one route.
     """
+    whole = {**_ROUTE, "route": {"cluster": "app", **route}}
     manager = {
         "@type": f"{TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "web",
         "access_log": [telling("http")],
         "http_filters": [*filters, typed("http", "router", "Router")],
-        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [_ROUTE]}]},
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [whole]}]},
     }
     network = {"name": "http", "typed_config": manager}
     return listening(mixer, app, [network])
@@ -34,7 +35,6 @@ def sidecar(mixer: int, app: int, filters: list[Config]) -> Config:
 
 _ROUTE: Config = {
     "match": {"prefix": "/"},
-    "route": {"cluster": "app"},
     "typed_per_filter_config": {
         "envoy.filters.http.ext_authz": {
             "@type": f"{TYPES}.filters.http.ext_authz.v3.ExtAuthzPerRoute",

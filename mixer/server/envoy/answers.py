@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from math import ceil
 from typing import Any
 from urllib.parse import quote
 
@@ -93,12 +94,12 @@ class Answers:
     def refuse(self, name: str, given: QuotaAnswer, is_grpc: bool) -> bytes:
         """Refuse a request that would take more of the quota *name* than there is."""
         code = Code.RESOURCE_EXHAUSTED
-        message, retry_after = given.message or f"quota {name} is exhausted", given.valid_for
+        message = given.message or f"quota {name} is exhausted"
         answer = self._decided("deny", code, message, given.rule, given.handler)
         denied = answer.denied_response
         self._say(denied, code, message, is_grpc)
-        if retry_after > 0:
-            seconds = str(max(1, -int(-retry_after // 1)))
+        if given.standing is not None and given.standing.more_in > 0:
+            seconds = str(ceil(given.standing.more_in))
             denied.headers.add().header.MergeFrom(_header("retry-after", seconds))
         return self._write(answer)
 

@@ -127,7 +127,7 @@ def _quotas(asked: Asked, known: frozenset[str]) -> Mapping[str, QuotaArgs]:
     """
     said = asked.context.context_extensions
     if QUOTAS not in said:
-        return dict.fromkeys(known, QuotaArgs())
+        return dict.fromkeys(known, QuotaArgs(tells=True))
     found = {}
     for part in filter(None, map(str.strip, said[QUOTAS].split(","))):
         name, _, amount = part.partition("=")
@@ -136,5 +136,5 @@ def _quotas(asked: Asked, known: frozenset[str]) -> Mapping[str, QuotaArgs]:
                 Code.INVALID_ARGUMENT,
                 f"{QUOTAS} of context_extensions should be like NAME or NAME=2, not {part!r}",
             )
-        found[name.strip()] = QuotaArgs(int(amount or 1))
+        found[name.strip()] = QuotaArgs(int(amount or 1), tells=True)
     return found

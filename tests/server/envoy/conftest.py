@@ -19,6 +19,7 @@ from mixer.adapter.catalogue import load
 from mixer.runtime import Options, Runtime
 from mixer.server.envoy.accesslogs import AccessLogs
 from mixer.server.envoy.authorization import Authorization
+from mixer.server.envoy.ratelimit import RateLimit
 from mixer.server.front import Front
 from mixer.server.loadshedding import Options as Shedding
 from mixer.server.loadshedding import Shedder
@@ -42,6 +43,7 @@ class Mixer:
         front = Front(runtime, Shedder(Shedding(), monotonic()), self.metrics, logger)
         self.service = Authorization(front, logger)
         self.logs = AccessLogs(front, logger)
+        self.limits = RateLimit(front, logger)
 
     async def ask(self, **context: Any) -> pb.CheckResponse:
         """Ask with an AttributeContext of these fields."""

@@ -164,6 +164,9 @@ async def test_quotas_are_taken_in_the_same_call(start: Start) -> None:
     assert refused.denied_response.status.code == 429
     assert refused.denied_response.body == "RESOURCE_EXHAUSTED:quota calls is exhausted"
     assert metadata(refused)["rule"] == "quota.istio-system"
+    ((name, seconds, _),) = headers(refused.denied_response.headers)
+    assert name == "retry-after"
+    assert 3590 < int(seconds) <= 3600
 
 
 async def test_a_proxy_says_which_quotas_and_how_much(start: Start) -> None:

@@ -1,0 +1,180 @@
+"""The service envoy.service.ratelimit.v3.RateLimitService: is there enough left for a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import ceil
+from time import time_ns
+
+from google.protobuf.message import DecodeError
+from structlog.typing import FilteringBoundLogger
+
+from attributes import Bag, Timestamp, Vocabulary
+from attributes.values import NANOS
+from mixer._pb import envoy_core_pb2 as core
+from mixer._pb import envoy_ratelimit_common_pb2 as common
+from mixer._pb import envoy_ratelimit_pb2 as pb
+from mixer.adapter import Milestones
+from mixer.adapter.results import QuotaArgs
+from mixer.answers import QuotaAnswer, Standing
+from mixer.dispatch.preprocess import preprocess
+from mixer.dispatch.quota import allocate
+from mixer.errors import Code, RpcError
+from mixer.rules.routes import Routes, identity
+from mixer.runtime import Snapshot
+from mixer.server.envoy.described import Described
+from mixer.server.envoy.named import Named
+from mixer.server.front import Front
+from mixer.transport.calls import Handler
+
+SERVICE = "envoy.service.ratelimit.v3.RateLimitService"
+
+QUOTA = "quota"
+"""The key of an entry that names the quota that its descriptor takes from."""
+
+_UINT32 = 2**32 - 1
+_UNITS = ((86400, 4), (3600, 3), (60, 2), (1, 1))
+"""Seconds of a unit, and its number; the largest that a window is a multiple of is told."""
+
+
+class RateLimit:
+    """Answers Envoy's filters for rate limits, by the quotas of the configuration in force."""
+
+    def __init__(self, front: Front, log: FilteringBoundLogger, reporter: str = "inbound") -> None:
+        """*reporter* is the attribute context.reporter.kind where a descriptor does not say it."""
+        self._front = front
+        self._log = log
+        self._reporter = reporter
+        self._snapshot: Snapshot | None = None
+        self._named = Named(Vocabulary(), self._misfit)
+        self._misfits, self._all_misfits = Milestones(), front.metrics.envoy_misfits()
+        self.limit: Handler = front.counted(f"{SERVICE}/ShouldRateLimit", self._limit)
+        """Answers a RateLimitRequest. Raises RpcError, for which Envoy has a switch."""
+
+    @property
+    def methods(self) -> dict[str, Handler]:
+        """The handlers by full method name."""
+        return {f"{SERVICE}/ShouldRateLimit": self.limit}
+
+    async def _limit(self, raw: bytes) -> bytes:
+        self._front.shed(1)
+        try:
+            request = pb.RateLimitRequest.FromString(raw)
+        except DecodeError as error:
+            raise RpcError(Code.INVALID_ARGUMENT, f"the request can't be read: {error}") from None
+        with (snapshot := self._front.snapshot()) as routes:
+            if snapshot is not self._snapshot:
+                self._snapshot = snapshot
+                self._named = Named(snapshot.plan.model.vocabulary, self._misfit)
+            answers = [
+                await self._take(routes, request, descriptor) for descriptor in request.descriptors
+            ]
+        return _response(answers).SerializeToString()
+
+    async def _take(
+        self,
+        routes: Routes,
+        request: pb.RateLimitRequest,
+        descriptor: common.RateLimitDescriptor,
+    ) -> Mapping[str, tuple[int, QuotaAnswer]]:
+        """What is taken for a descriptor: by quota, how much was wanted, and the answer."""
+        entries = {entry.key: entry.value for entry in descriptor.entries}
+        if not entries:
+            return {}  # some filters send descriptors that say nothing
+        received = Timestamp(time_ns())
+        bag = Bag(Described(entries, self._named.read(entries), self._reporter, received))
+        if routes.generates and (errors := await preprocess(routes, bag)):
+            raise RpcError(Code.INTERNAL, errors)
+        amount, whose = _hits(request, descriptor), identity(bag)
+        args = QuotaArgs(amount, tells=True)
+        return {
+            name: (amount, await allocate(routes, bag, whose, name, args, ""))
+            for name in sorted(_quotas(routes, request.domain, entries))
+        }
+
+    def _misfit(self, name: str) -> None:
+        self._all_misfits.add()
+        if self._misfits.reached():
+            self._log.warning(
+                "a proxy gives an attribute by name that is no value of its type",
+                attribute=name,
+                times=self._misfits.count,
+                advice="see the descriptors of rate limits in the configuration of the proxy",
+            )
+
+
+def _quotas(routes: Routes, domain: str, entries: Mapping[str, str]) -> frozenset[str]:
+    """The quotas of a descriptor: the one it names, that of its domain, or all there are."""
+    if QUOTA in entries:
+        return frozenset((entries[QUOTA],))
+    return frozenset((domain,)) if domain.casefold() in routes.quotas else routes.quotas
+
+
+def _hits(request: pb.RateLimitRequest, descriptor: common.RateLimitDescriptor) -> int:
+    """Units that a descriptor takes; 0 only looks, and less gives back."""
+    hits = request.hits_addend or 1
+    if descriptor.HasField("hits_addend"):
+        hits = min(descriptor.hits_addend.value, 2**63 - 1)
+    return -hits if descriptor.is_negative_hits else hits
+
+
+def _response(answers: Sequence[Mapping[str, tuple[int, QuotaAnswer]]]) -> pb.RateLimitResponse:
+    response = pb.RateLimitResponse(overall_code=pb.RateLimitResponse.OK)
+    waits = []
+    for by_quota in answers:
+        refused = {
+            name: answer
+            for name, (wanted, answer) in by_quota.items()
+            if answer.granted < wanted or (not wanted and _is_used_up(answer.standing))
+        }
+        code = pb.RateLimitResponse.OVER_LIMIT if refused else pb.RateLimitResponse.OK
+        status = response.statuses.add(code=code)
+        _show(status, {name: answer for name, (_, answer) in by_quota.items()})
+        if refused:
+            name, answer = next(iter(refused.items()))
+            waits += [a.standing.more_in for a in refused.values() if a.standing is not None]
+            if response.overall_code == pb.RateLimitResponse.OK:
+                response.overall_code = pb.RateLimitResponse.OVER_LIMIT
+                message = answer.message or f"quota {name} is exhausted"
+                response.raw_body = f"RESOURCE_EXHAUSTED:{message}".encode(errors="replace")
+                fields = response.dynamic_metadata.fields
+                for key, value in (
+                    ("decision", "deny"),
+                    ("message", message),
+                    ("rule", answer.rule),
+                    ("handler", answer.handler),
+                ):
+                    fields[key].string_value = value
+    if response.raw_body:
+        added = {"content-type": "text/plain"}
+        if any(waits):
+            added["retry-after"] = str(ceil(max(waits)))
+        response.response_headers_to_add.extend(
+            core.HeaderValue(key=key, value=value) for key, value in added.items()
+        )
+    return response
+
+
+def _is_used_up(standing: Standing | None) -> bool:
+    return standing is not None and not standing.remaining
+
+
+def _show(
+    status: pb.RateLimitResponse.DescriptorStatus, answers: Mapping[str, QuotaAnswer]
+) -> None:
+    """Tell of the quota of which least is left, if any handler said how it stands."""
+    told = [(name, a.standing) for name, a in answers.items() if a.standing is not None]
+    if not told:
+        return
+    name, standing = min(told, key=lambda one: one[1].remaining)
+    status.limit_remaining = min(standing.remaining, _UINT32)
+    seconds = round(standing.seconds)
+    if not seconds:
+        return
+    size, unit = next(found for found in _UNITS if not seconds % found[0])
+    limit = status.current_limit
+    limit.requests_per_unit, limit.unit, limit.name = min(standing.limit, _UINT32), unit, name
+    if seconds != size:
+        limit.unit_multiplier.value = seconds // size
+    nanos = round(standing.resets_in * NANOS)
+    status.duration_until_reset.seconds, status.duration_until_reset.nanos = divmod(nanos, NANOS)
