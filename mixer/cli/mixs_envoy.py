@@ -265,12 +265,14 @@ def _policy(wanted: Wanted) -> Config:
                 "explicit_http_config": {"http2_protocol_options": {}},
             }
         },
+        # Only while none is healthy are all asked; by default, while half of them are.
+        "common_lb_config": {"healthy_panic_threshold": {"value": 1}},
         "health_checks": [
             {
                 "timeout": "1s",
                 "interval": "5s",
                 "no_traffic_interval": "5s",
-                "unhealthy_threshold": 2,
+                "unhealthy_threshold": 1,
                 "healthy_threshold": 1,
                 "grpc_health_check": {},
             }

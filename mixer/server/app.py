@@ -55,6 +55,8 @@ class _Server:
                 config=list(self._settings.sources),
             )
             await self._stop.wait()
+            await engine.retire()
+            await asyncio.sleep(self._settings.drain_delay)
             self._log.info("mixer drains", seconds=self._settings.drain)
         finally:
             await engine.drain()

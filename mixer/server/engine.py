@@ -90,6 +90,10 @@ class Engine:
                 self._log.exception("watching the configuration failed; beginning again")
                 await asyncio.sleep(1)
 
+    async def retire(self) -> None:
+        """Say that calls are better sent elsewhere; those that come are answered."""
+        await self.transport.set_serving(False)
+
     async def drain(self) -> None:
         """Take no more calls, and let those in flight end."""
         self._serving = False

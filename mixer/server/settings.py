@@ -26,6 +26,9 @@ class Settings:
     drain: float = 10.0
     """Seconds that calls in flight have to end when the server stops."""
 
+    drain_delay: float = 0.0
+    """Seconds that it goes on before, while health says that it stops."""
+
     tls: Tls | None = None
     transport: Transport = "native"
     reporter: str = "inbound"

@@ -151,7 +151,8 @@ def test_the_page_on_envoy_is_true(
         response, said = get(running.port, "/admin")
         assert (response.status, said.rpartition(":")[2]) == (403, "not from here")
         assert [get(running.port, "/buy")[0].status for _ in range(3)] == [200, 200, 429]
-        server.wait_for(lambda: 'istio_denied{rule="none"} 1' in server.scrape())
+        limited = 'istio_denied{rule="calls-per-user.shop"} 1'
+        server.wait_for(lambda: limited in server.scrape())
     assert 'istio_denied{rule="no-admins.shop"} 1' in server.scrape()
     assert [headers["x-policy"] for _, headers in service.asked] == ["checked"] * 2
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
+from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -133,6 +138,62 @@ def test_an_envoy_by_it_asks_and_tells(
             f'istio_told{{kind="inbound",rule="{rule}"}} 1' for rule in ("none", "no-admins.shop")
         }
         server.wait_for(lambda: told <= set(server.scrape().splitlines()))
+
+
+def test_mixers_are_restarted_in_turn_and_no_request_fails(
+    serve: Callable[..., Server], service: App, made: Callable[..., Any], tmp_path: Path
+) -> None:
+    config = tmp_path / "config"
+    config.mkdir()
+    (config / "rules.yaml").write_text(RULES)
+    (config / "attributes.yaml").write_text(VOCABULARY.read_text())
+    delay = "--drainDelay=1s"
+    servers = [serve(config, delay), serve(config, delay, "--workers=2")]
+    ports = [port_of(server) for server in servers]
+    whole = made(
+        mixer=f"127.0.0.1:{ports[0]}",
+        service=f"127.0.0.1:{service.port}",
+        listen="127.0.0.1:0",
+        admin="127.0.0.1:0",
+        namespace="shop",
+    )
+    policy = whole["static_resources"]["clusters"][1]
+    (places,) = policy["load_assignment"]["endpoints"]
+    other = copy.deepcopy(places["lb_endpoints"][0])
+    other["endpoint"]["address"]["socket_address"]["port_value"] = ports[1]
+    places["lb_endpoints"].append(other)
+    policy["common_lb_config"]["update_merge_window"] = "0s"  # else it heeds health a second late
+    for check in policy["health_checks"]:
+        check |= {"interval": "0.2s", "no_traffic_interval": "0.2s"}
+    ended, answered = Event(), Counter[int]()
+
+    def load(port: int) -> None:
+        connection = HTTPConnection("127.0.0.1", port, timeout=20)
+        while not ended.is_set():
+            connection.request("GET", "/")
+            response = connection.getresponse()
+            response.read()
+            answered[response.status] += 1
+        connection.close()
+
+    with envoy(whole, tmp_path) as running, ThreadPoolExecutor(4) as clients:
+        loads = [clients.submit(load, running.port) for _ in range(4)]
+        try:
+            for at, port in enumerate(ports):
+                before = answered[200]
+                servers[at].wait_for(lambda before=before: answered[200] > before + 50)
+                assert servers[at].stop() == 0
+                servers[at] = serve(config, f"--address=tcp://127.0.0.1:{port}")
+                servers[at].wait_for(
+                    lambda: running.counters("cluster.mixer.").get("membership_healthy") == 2
+                )
+        finally:
+            ended.set()
+        for client in loads:
+            client.result()
+        errors = running.counters("http.web.ext_authz.").get("error", 0)
+    assert set(answered) == {200}
+    assert errors == 0
 
 
 def test_an_address_that_is_none_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -53,6 +53,9 @@ class FrontSettings:
     drain: float = 10.0
     """Seconds."""
 
+    drain_delay: float = 0.0
+    """Seconds that the workers go on before, while health says that they stop."""
+
     liveness: Probe = field(default_factory=Probe)
     readiness: Probe = field(default_factory=Probe)
     log: LogOptions = field(default_factory=LogOptions)
@@ -112,6 +115,9 @@ class _Front:
                 workers=settings.workers,
             )
             await self._stop.wait()
+            if settings.drain_delay:
+                await self._crew.ask("retire")
+                await asyncio.sleep(settings.drain_delay)
             self._log.info("mixer drains", seconds=settings.drain)
             self._close_listener()  # who is not accepted is told so by the kernel
             await self._crew.stop(settings.drain + FLUSH_SECONDS)

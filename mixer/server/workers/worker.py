@@ -95,6 +95,7 @@ class _Worker:
                 "describe": self._describe,
                 "shown": self._shown,
                 "drain": self._drain,
+                "retire": self._retire,
             },
         )
         self._commons = Commons(
@@ -163,6 +164,10 @@ class _Worker:
 
     async def _shown(self, host: str, port: int) -> str:
         return await asyncio.to_thread(self._commons.page, host, port)
+
+    async def _retire(self) -> None:
+        if self._engine is not None:
+            await self._engine.retire()
 
     async def _drain(self) -> None:
         self._stop.set()
