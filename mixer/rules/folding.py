@@ -308,7 +308,7 @@ def plain_folds(folding: Folding) -> Folds:
         key = (
             tuple(map(get, single)),
             tuple([repr(get(name)) for name in doubles]),  # two zeros are equal, and not the same
-            tuple([_entries_of(get(name), keys) for name, keys in entries]),
+            tuple([entries_of(get(name), keys) for name, keys in entries]),
         )
         try:
             hash(key)
@@ -335,7 +335,7 @@ def _number(value: Any) -> Number | None:
     return number if number.__class__ in (int, float) and 0 <= number < HUGE else None
 
 
-def _entries_of(found: Value | None, keys: Sequence[str] | None) -> Hashable:
+def entries_of(found: Value | None, keys: Sequence[str] | None) -> Hashable:
     """What is read of a map: the entries of *keys*, or all."""
     if not isinstance(found, Mapping):
         return found

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeAlias
+from urllib.parse import quote
 
 Handler: TypeAlias = Callable[[bytes], Coroutine[Any, Any, bytes]]
 """Answers a request; raises RpcError for a status."""
@@ -20,6 +21,7 @@ DEFECT = "a call failed for a reason that is a defect of the mixer"
 MAX_STATUS_BYTES = 4096
 """A longer status message could not pass: HTTP/2 peers take 8 KiB of headers, and no more."""
 
+_SAFE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 _ESCAPED = 3
 """Bytes that gRPC makes of one byte it can't send as it is."""
 
@@ -56,3 +58,8 @@ def fitting(message: str) -> str:
         if room < 0:
             return f"{message[:at]}... ({len(message) - at} more characters)"
     return message
+
+
+def escaped(message: str) -> str:
+    """A status *message* as it fits into a header, percent-encoded as gRPC does."""
+    return quote(fitting(message), safe=_SAFE).strip(" ")

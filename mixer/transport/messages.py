@@ -11,12 +11,11 @@ import re
 import zlib
 from collections.abc import AsyncIterator, Callable
 from typing import Final
-from urllib.parse import quote
 
 import msgspec
 
 from mixer.errors import Code, RpcError
-from mixer.transport.calls import fitting
+from mixer.transport.calls import escaped
 from mixer.transport.http2.compression import encode
 from mixer.transport.http2.frames import Block, Headers
 from mixer.transport.http2.requests import Request
@@ -26,7 +25,6 @@ _COMPRESSED: Final = 1
 _CONTENT_TYPE: Final = re.compile(rb"application/grpc(?:[+;].*)?")
 _TIMEOUT: Final = re.compile(rb"(\d{1,8})([HMSmun])")
 _SECONDS: Final = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
-_SAFE: Final = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 _ENCODINGS: Final = b"identity,gzip"
 _GZIP_WINDOW: Final = 31
 _ANSWER: Headers = ((b":status", b"200"), (b"content-type", b"application/grpc"))
@@ -131,8 +129,7 @@ def status(error: RpcError, alone: bool) -> Block:
     """The trailers that say *error*, and *alone* with the headers before them."""
     trailers = [(b"grpc-status", str(int(error.code)).encode())]
     if error.message:
-        text = quote(fitting(error.message), safe=_SAFE)
-        trailers.append((b"grpc-message", text.strip(" ").encode()))
+        trailers.append((b"grpc-message", escaped(error.message).encode()))
     if error.code is Code.UNIMPLEMENTED:
         trailers.append((b"grpc-accept-encoding", _ENCODINGS))
     return Block(encode((*_ANSWER, *trailers) if alone else tuple(trailers)))

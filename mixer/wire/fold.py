@@ -15,7 +15,7 @@ from attributes import Source, ValueType
 from attributes.dictionary import GLOBAL_INDEX, GLOBAL_WORDS
 from attributes.values import NANOS
 from mixer.expr.source import compiled
-from mixer.rules.folding import HUGE, Folding, Folds, Measure, Number, Patterns
+from mixer.rules.folding import HUGE, Folding, Folds, Measure, Number, Patterns, entries_of
 from mixer.wire.delta import State
 from mixer.wire.message import MAPS, Message, duration, map_of, timestamp
 from mixer.wire.text import Texts
@@ -81,7 +81,7 @@ class Folder:
             if not table:
                 table.extend((*GLOBAL_WORDS, None, *words.back))
             entries = [
-                sent and _entries(words.pairs(sent), keys)
+                sent and entries_of(words.pairs(sent), keys)
                 for sent, keys in zip(maps, self._entries, strict=True)
             ]
             return itemgetter(*texts)(table), others, tuple(entries)
@@ -212,10 +212,3 @@ class Folder:
             yield f"else: {held} = {held}.seconds * {NANOS} + {held}.nanos"
         # What not every handler counts: less than nothing, infinite, no number.
         yield f"if not 0 <= {held} < {HUGE}: return None"
-
-
-def _entries(found: dict[str, str] | None, keys: Sequence[str] | None) -> Hashable:
-    """What is read of a map: the entries of *keys*, or all."""
-    if found is None:
-        return None
-    return tuple(found.items()) if keys is None else tuple(map(found.get, keys))

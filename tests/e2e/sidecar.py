@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
 from bench.envoy import HTTP2, TYPES, Config
 
+_VOCABULARY = Path(__file__).parents[2] / "config" / "attributes.yaml"
 _OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
@@ -92,6 +94,15 @@ def telling(kind: str) -> Config:
         words["additional_request_headers_to_log"] = ["x-user"]
     url = f"{TYPES}.access_loggers.grpc.v3.{kind.title()}GrpcAccessLogConfig"
     return {"name": f"envoy.access_loggers.{kind}_grpc", "typed_config": {"@type": url, **words}}
+
+
+def configured(folder: Path, rules: str) -> Path:
+    """A folder, below another, with *rules* and the vocabulary that the project ships."""
+    config = folder / "config"
+    config.mkdir()
+    (config / "rules.yaml").write_text(rules)
+    (config / "attributes.yaml").write_text(_VOCABULARY.read_text())
+    return config
 
 
 def _cluster(name: str, port: int) -> dict[str, Any]:

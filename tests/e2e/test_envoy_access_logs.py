@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import port_of
-from tests.e2e.sidecar import App, asking, listening, sidecar, telling, typed
-from tests.e2e.test_envoy_authorization import RULES, VOCABULARY, get, service
+from tests.e2e.sidecar import App, asking, configured, listening, sidecar, telling, typed
+from tests.e2e.test_envoy_authorization import RULES, get, service
 from tests.peers import envoy
 from tests.server.conftest import Server
 
@@ -67,13 +67,9 @@ class Told:
         self, serve: Callable[..., Server], folder: Path, protocol: str, *flags: str
     ) -> None:
         self.log = folder / "entries.log"
-        config = folder / "config"
-        config.mkdir()
-        (config / "rules.yaml").write_text(RULES)
-        (config / "telemetry.yaml").write_text(TELEMETRY.format(protocol=protocol, log=self.log))
-        (config / "attributes.yaml").write_text(VOCABULARY.read_text())
-        self.config, self._serve = config, serve
-        self.server = serve(config, *flags)
+        telemetry = TELEMETRY.format(protocol=protocol, log=self.log)
+        self.config = configured(folder, f"{RULES}---{telemetry}")
+        self.server = serve(self.config, *flags)
 
     def entries(self, count: int) -> list[dict[str, Any]]:
         """So many lines, when they are there."""

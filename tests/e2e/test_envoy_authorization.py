@@ -14,7 +14,7 @@ import yaml
 
 from bench.envoy import Config, Envoy
 from tests.e2e.conftest import port_of
-from tests.e2e.sidecar import App, app, asking, listening, sidecar, typed
+from tests.e2e.sidecar import App, app, asking, configured, listening, sidecar, typed
 from tests.peers import envoy
 from tests.server.conftest import Server
 
@@ -94,7 +94,6 @@ spec:
     instances: [{template: checknothing}]
 """
 ROOT = Path(__file__).parents[2]
-VOCABULARY = ROOT / "config" / "attributes.yaml"
 
 Front: TypeAlias = Callable[..., Envoy]
 
@@ -107,10 +106,7 @@ def service() -> Iterator[App]:
 
 @pytest.fixture(params=["native", "grpcio"])
 def server(request: pytest.FixtureRequest, serve: Callable[..., Server], tmp_path: Path) -> Server:
-    config = tmp_path / "config"
-    config.mkdir()
-    (config / "rules.yaml").write_text(RULES)
-    (config / "attributes.yaml").write_text(VOCABULARY.read_text())
+    config = configured(tmp_path, RULES)
     return serve(config, f"--transport={request.param}")
 
 
@@ -137,10 +133,7 @@ def test_the_page_on_envoy_is_true(
 ) -> None:
     page = (ROOT / "docs" / "envoy.md").read_text()
     rules, bootstrap, denials = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    config = tmp_path / "config"
-    config.mkdir()
-    (config / "rules.yaml").write_text(f"{rules}---\n{denials}")
-    (config / "attributes.yaml").write_text(VOCABULARY.read_text())
+    config = configured(tmp_path, f"{rules}---\n{denials}")
     server = serve(config)
     ports = {"8000": 0, "8080": service.port, "9091": port_of(server)}
     for written, port in ports.items():

@@ -19,8 +19,8 @@ import yaml
 from bench.envoy import program
 from mixer.cli import mixs
 from tests.e2e.conftest import port_of
-from tests.e2e.sidecar import App
-from tests.e2e.test_envoy_authorization import VOCABULARY, get, service
+from tests.e2e.sidecar import App, configured
+from tests.e2e.test_envoy_authorization import get, service
 from tests.peers import envoy, require
 from tests.server.conftest import Server
 from tests.server.test_tls import authority, files
@@ -114,10 +114,7 @@ def test_an_envoy_by_it_asks_and_tells(
     *,
     secure: bool,
 ) -> None:
-    config = tmp_path / "config"
-    config.mkdir()
-    (config / "rules.yaml").write_text(RULES)
-    (config / "attributes.yaml").write_text(VOCABULARY.read_text())
+    config = configured(tmp_path, RULES)
     flags = files(authority, tmp_path)[:2] if secure else []
     server = serve(config, *flags)
     ca = tmp_path / "ca.pem"
@@ -143,10 +140,7 @@ def test_an_envoy_by_it_asks_and_tells(
 def test_mixers_are_restarted_in_turn_and_no_request_fails(
     serve: Callable[..., Server], service: App, made: Callable[..., Any], tmp_path: Path
 ) -> None:
-    config = tmp_path / "config"
-    config.mkdir()
-    (config / "rules.yaml").write_text(RULES)
-    (config / "attributes.yaml").write_text(VOCABULARY.read_text())
+    config = configured(tmp_path, RULES)
     delay = "--drainDelay=1s"
     servers = [serve(config, delay), serve(config, delay, "--workers=2")]
     ports = [port_of(server) for server in servers]

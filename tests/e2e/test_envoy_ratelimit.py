@@ -10,8 +10,8 @@ import pytest
 
 from bench.envoy import Envoy
 from tests.e2e.conftest import port_of
-from tests.e2e.sidecar import App, sidecar, typed
-from tests.e2e.test_envoy_authorization import VOCABULARY, get, service
+from tests.e2e.sidecar import App, configured, sidecar, typed
+from tests.e2e.test_envoy_authorization import get, service
 from tests.peers import envoy
 from tests.server.conftest import Server
 
@@ -42,10 +42,7 @@ ACTIONS = [
 
 @pytest.fixture(params=["native", "grpcio"])
 def server(request: pytest.FixtureRequest, serve: Callable[..., Server], tmp_path: Path) -> Server:
-    config = tmp_path / "config"
-    config.mkdir()
-    (config / "rules.yaml").write_text(RULES)
-    (config / "attributes.yaml").write_text(VOCABULARY.read_text())
+    config = configured(tmp_path, RULES)
     return serve(config, f"--transport={request.param}")
 
 

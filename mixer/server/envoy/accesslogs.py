@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from google.protobuf.message import DecodeError
 from structlog.typing import FilteringBoundLogger
 
-from attributes import Vocabulary
 from mixer._pb import envoy_accesslog_pb2 as pb
 from mixer._pb.envoy_accesslog_data_pb2 import HTTPAccessLogEntry
 from mixer.adapter import Milestones
@@ -16,7 +15,7 @@ from mixer.dispatch.report import report
 from mixer.errors import RpcError
 from mixer.runtime import Snapshot
 from mixer.server.envoy.logged import Entry, Logged, Proxy
-from mixer.server.envoy.named import Named
+from mixer.server.envoy.named import Names
 from mixer.server.front import Front
 from mixer.transport.calls import Send, StreamHandler
 
@@ -40,13 +39,11 @@ class AccessLogs:
         self._front = front
         self._log = log
         self._reporter = reporter
-        self._misfits, self._failures = Milestones(), Milestones()
+        self._names = Names(front, log, "custom_tags")
+        self._failures = Milestones()
         self._reported = front.metrics.envoy_entries("reported")
         self._passed_over = front.metrics.envoy_entries("passed_over")
         self._failed = front.metrics.envoy_entries("failed")
-        self._all_misfits = front.metrics.envoy_misfits()
-        self._snapshot: Snapshot | None = None
-        self._named = Named(Vocabulary(), self._misfit)
 
     @property
     def streams(self) -> dict[str, StreamHandler]:
@@ -92,23 +89,10 @@ class AccessLogs:
     def _sources(
         self, entries: Iterable[Entry], proxy: Proxy, totals: _Totals, snapshot: Snapshot
     ) -> Iterator[Logged]:
-        if snapshot is not self._snapshot:
-            self._snapshot = snapshot
-            self._named = Named(snapshot.plan.model.vocabulary, self._misfit)
-        read = self._named.read
+        vocabulary = snapshot.plan.model.vocabulary
         for entry in entries:
-            named = read(entry.common_properties.custom_tags)
+            named = self._names.read(vocabulary, entry.common_properties.custom_tags)
             yield Logged(entry, proxy, named, self._reporter, totals.before(entry))
-
-    def _misfit(self, name: str) -> None:
-        self._all_misfits.add()
-        if self._misfits.reached():
-            self._log.warning(
-                "a proxy gives an attribute by name that is no value of its type",
-                attribute=name,
-                times=self._misfits.count,
-                advice="see custom_tags in the configuration of the proxy",
-            )
 
     def _tell(self, error: Exception) -> None:
         if self._failures.reached():

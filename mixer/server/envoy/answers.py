@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from math import ceil
 from typing import Any
-from urllib.parse import quote
 
 from mixer._pb import envoy_auth_pb2 as pb
 from mixer._pb import envoy_core_pb2 as core
@@ -21,25 +20,14 @@ from mixer.answers import (
     QuotaAnswer,
     RouteDirective,
 )
+from mixer.dispatch.combine import HTTP_STATUS as DIRECT_STATUS
 from mixer.errors import Code
+from mixer.transport.calls import escaped
 
 HTTP_STATUS: Mapping[int, int] = {
+    **DIRECT_STATUS,
     Code.CANCELLED: 499,
-    Code.UNKNOWN: 500,
-    Code.INVALID_ARGUMENT: 400,
-    Code.DEADLINE_EXCEEDED: 504,
-    Code.NOT_FOUND: 404,
-    Code.ALREADY_EXISTS: 409,
-    Code.PERMISSION_DENIED: 403,
-    Code.RESOURCE_EXHAUSTED: 429,
     Code.FAILED_PRECONDITION: 400,
-    Code.ABORTED: 409,
-    Code.OUT_OF_RANGE: 400,
-    Code.UNIMPLEMENTED: 501,
-    Code.INTERNAL: 500,
-    Code.UNAVAILABLE: 503,
-    Code.DATA_LOSS: 500,
-    Code.UNAUTHENTICATED: 401,
 }
 """HTTP status of a denial, by gRPC code; 500 for any other (spec: envoy, codes for denials)."""
 
@@ -49,7 +37,6 @@ LONGEST_KNOWN = 4096
 _CODES = frozenset(Code)
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _FORBIDDEN = re.compile(r"[\0\r\n\ud800-\udfff]")
-_SAFE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 
 Unsayable = Callable[[HeaderChange], None]
 """Is told of a change of headers that can't be asked of Envoy."""
@@ -126,8 +113,7 @@ class Answers:
         to.status.code = HTTP_STATUS.get(code, 500)
         if is_grpc:  # Envoy would make another code of the HTTP status
             to.headers.add().header.MergeFrom(_header("grpc-status", str(int(code))))
-            said = quote(message, safe=_SAFE)
-            to.headers.add().header.MergeFrom(_header("grpc-message", said))
+            to.headers.add().header.MergeFrom(_header("grpc-message", escaped(message)))
         else:
             to.body = f"{name_of(code)}:{message}".encode(errors="replace").decode()
 

@@ -10,7 +10,7 @@ from time import time_ns
 from google.protobuf.message import DecodeError
 from structlog.typing import FilteringBoundLogger
 
-from attributes import Bag, Timestamp, Vocabulary
+from attributes import Bag, Timestamp
 from mixer._pb import envoy_auth_pb2 as pb
 from mixer.adapter import Milestones
 from mixer.adapter.results import QuotaArgs
@@ -20,7 +20,7 @@ from mixer.errors import Code, RpcError
 from mixer.runtime import Snapshot
 from mixer.server.envoy.answers import Answers, decision_id
 from mixer.server.envoy.asked import Asked
-from mixer.server.envoy.named import Named
+from mixer.server.envoy.named import Names
 from mixer.server.front import Front
 from mixer.transport.calls import DEFECT, INTERNAL, Handler
 
@@ -39,10 +39,9 @@ class Authorization:
         self._log = log
         self._reporter = reporter
         self._answers = Answers("", self._unsayable)
-        self._named = Named(Vocabulary(), self._misfit)
+        self._names = Names(front, log, "context_extensions")
         self._snapshot: Snapshot | None = None
-        self._misfits, self._unsayables = Milestones(), Milestones()
-        self._all_misfits = front.metrics.envoy_misfits()
+        self._unsayables = Milestones()
         self._serial, self._process = count(), secrets.token_hex(5)
         self.check: Handler = front.counted(f"{SERVICE}/Check", self._check)
         """Answers a CheckRequest; whatever goes wrong, there is an answer, and no status."""
@@ -54,55 +53,36 @@ class Authorization:
 
     async def _check(self, raw: bytes) -> bytes:
         asked: Asked | None = None
+        answers = self._answers
         try:
             self._front.shed(1)
             with (snapshot := self._front.snapshot()) as routes:
-                self._follow(snapshot)
-                asked = self._read(raw)
+                answers = self._answers_of(snapshot)
+                asked = self._read(raw, snapshot)
                 quotas = _quotas(asked, routes.quotas)
                 answer = await check(routes, Bag(asked), quotas)
-            said = self._say(answer, asked, quotas)
+            said = _say(answers, answer, asked, quotas)
         except RpcError as error:
-            said = self._answers.fail(error.code, error.message, _is_grpc(asked))
+            said = answers.fail(error.code, error.message, _is_grpc(asked))
         except Exception:
             self._log.exception(DEFECT)
-            said = self._answers.fail(Code.INTERNAL, INTERNAL, _is_grpc(asked))
+            said = answers.fail(Code.INTERNAL, INTERNAL, _is_grpc(asked))
         return said + decision_id(f"{self._process}{next(self._serial):010x}")
 
-    def _follow(self, snapshot: Snapshot) -> None:
+    def _answers_of(self, snapshot: Snapshot) -> Answers:
         if snapshot is not self._snapshot:
             self._snapshot = snapshot
             self._answers = Answers(snapshot.plan.revision, self._unsayable)
-            self._named = Named(snapshot.plan.model.vocabulary, self._misfit)
+        return self._answers
 
-    def _read(self, raw: bytes) -> Asked:
+    def _read(self, raw: bytes, snapshot: Snapshot) -> Asked:
         try:
             context = pb.CheckRequest.FromString(raw).attributes
         except DecodeError as error:
             raise RpcError(Code.INVALID_ARGUMENT, f"the request can't be read: {error}") from None
-        named = self._named.read(context.context_extensions)
+        vocabulary = snapshot.plan.model.vocabulary
+        named = self._names.read(vocabulary, context.context_extensions)
         return Asked(context, named, self._reporter, Timestamp(time_ns()))
-
-    def _say(self, answer: CheckAnswer, asked: Asked, quotas: Mapping[str, QuotaArgs]) -> bytes:
-        decided = answer.precondition
-        if decided.code:
-            return self._answers.deny(decided, asked.is_grpc)
-        for name, given in answer.quotas.items():
-            if given.granted < quotas[name].amount and not (
-                quotas[name].best_effort and given.granted
-            ):
-                return self._answers.refuse(name, given, asked.is_grpc)
-        return self._answers.allow(decided.directive, asked.headers if decided.directive else {})
-
-    def _misfit(self, name: str) -> None:
-        self._all_misfits.add()
-        if self._misfits.reached():
-            self._log.warning(
-                "a proxy gives an attribute by name that is no value of its type",
-                attribute=name,
-                times=self._misfits.count,
-                advice="see context_extensions in the configuration of the proxy",
-            )
 
     def _unsayable(self, change: HeaderChange) -> None:
         if self._unsayables.reached():
@@ -113,6 +93,18 @@ class Authorization:
                 times=self._unsayables.count,
                 advice="response headers can't be removed; names are tokens, values one line",
             )
+
+
+def _say(
+    answers: Answers, answer: CheckAnswer, asked: Asked, quotas: Mapping[str, QuotaArgs]
+) -> bytes:
+    decided = answer.precondition
+    if decided.code:
+        return answers.deny(decided, asked.is_grpc)
+    for name, given in answer.quotas.items():
+        if given.granted < quotas[name].amount:
+            return answers.refuse(name, given, asked.is_grpc)
+    return answers.allow(decided.directive, asked.headers if decided.directive else {})
 
 
 def _is_grpc(asked: Asked | None) -> bool:

@@ -10,8 +10,8 @@ from attributes import Duration, Timestamp, Value
 from attributes.values import NANOS
 from mixer._pb import envoy_accesslog_data_pb2 as pb
 from mixer._pb import envoy_core_pb2 as core
-from mixer.errors import Code
 from mixer.server.envoy.identities import address, namespace, principal, service_account
+from mixer.server.envoy.outcomes import code_of, texts_of
 from mixer.server.envoy.source import DERIVED, SEEN, EnvoySource, Read, plain, reads
 
 JOINED = ("envoy.filters.http.ext_authz", "envoy.filters.network.ext_authz")
@@ -24,65 +24,14 @@ _METHODS = (
 _EVENTS = {14: "open", 1: "open", 2: "continue", 3: "close", 0: "close"}
 """Of connections, by type of entry."""
 
-FLAGS: Mapping[str, str] = {
-    "failed_local_healthcheck": "LH",
-    "no_healthy_upstream": "UH",
-    "upstream_request_timeout": "UT",
-    "local_reset": "LR",
-    "upstream_remote_reset": "UR",
-    "upstream_connection_failure": "UF",
-    "upstream_connection_termination": "UC",
-    "upstream_overflow": "UO",
-    "no_route_found": "NR",
-    "delay_injected": "DI",
-    "fault_injected": "FI",
-    "rate_limited": "RL",
-    "unauthorized_details": "UAEX",
-    "rate_limit_service_error": "RLSE",
-    "downstream_connection_termination": "DC",
-    "upstream_retry_limit_exceeded": "URX",
-    "stream_idle_timeout": "SI",
-    "invalid_envoy_request_headers": "IH",
-    "downstream_protocol_error": "DPE",
-    "upstream_max_stream_duration_reached": "UMSDR",
-    "response_from_cache_filter": "RFCF",
-    "no_filter_config_found": "NFCF",
-    "duration_timeout": "DT",
-    "upstream_protocol_error": "UPE",
-    "no_cluster_found": "NC",
-    "overload_manager": "OM",
-    "dns_resolution_failure": "DF",
-    "downstream_remote_reset": "DR",
-}
-"""Envoy's short texts for response flags, in order of number."""
-
-_CODES = {
-    400: Code.INVALID_ARGUMENT, 401: Code.UNAUTHENTICATED, 403: Code.PERMISSION_DENIED,
-    404: Code.NOT_FOUND, 409: Code.ABORTED, 412: Code.FAILED_PRECONDITION,
-    416: Code.OUT_OF_RANGE, 429: Code.RESOURCE_EXHAUSTED, 499: Code.CANCELLED,
-    501: Code.UNIMPLEMENTED, 503: Code.UNAVAILABLE, 504: Code.DEADLINE_EXCEEDED,
-}  # fmt: skip
-"""The code that an HTTP status stands for, where nobody says it."""
-
 _OURS = {
-    "source": {
-        "source.labels": "LABELS",
-        "source.name": "NAME",
-        "source.namespace": "NAMESPACE",
-        "source.owner": "OWNER",
-        "source.serviceAccount": "SERVICE_ACCOUNT",
-        "source.workload.name": "WORKLOAD_NAME",
-        "source.workload.namespace": "NAMESPACE",
-    },
-    "destination": {
-        "destination.labels": "LABELS",
-        "destination.name": "NAME",
-        "destination.namespace": "NAMESPACE",
-        "destination.owner": "OWNER",
-        "destination.serviceAccount": "SERVICE_ACCOUNT",
-        "destination.workload.name": "WORKLOAD_NAME",
-        "destination.workload.namespace": "NAMESPACE",
-    },
+    "labels": "LABELS",
+    "name": "NAME",
+    "namespace": "NAMESPACE",
+    "owner": "OWNER",
+    "serviceAccount": "SERVICE_ACCOUNT",
+    "workload.name": "WORKLOAD_NAME",
+    "workload.namespace": "NAMESPACE",
 }
 """What the metadata of a proxy says of the end it stands at."""
 
@@ -283,30 +232,12 @@ def _protocol(logged: Logged) -> str:
     return "grpc" if logged.is_grpc else "http"
 
 
-def _flags(logged: Logged) -> str:
-    # Of the flags that are set; protobuf gives them in order of number.
-    texts = [FLAGS[field.name] for field, _ in logged.common.response_flags.ListFields()]
-    return ",".join(texts) or "-"
-
-
 def _error_code(logged: Logged) -> int:
     said = logged.joined("code")
-    return int(said if isinstance(said, int) else _code_of(logged))
-
-
-def _code_of(logged: Logged) -> Code:
-    """What the proxy has done, as a code, where no decision says it."""
-    flags = logged.common.response_flags
-    if flags.HasField("unauthorized_details") and logged.http is not None:
-        response = logged.http.response
-        if response.response_code_details == "ext_authz_error":
-            return Code.UNAVAILABLE
-        status = response.response_code.value
-        other = Code.INTERNAL if status >= 500 else Code.FAILED_PRECONDITION
-        return _CODES.get(status, other if status >= 400 else Code.OK)
-    if flags.rate_limited:
-        return Code.RESOURCE_EXHAUSTED
-    return Code.UNAVAILABLE if flags.rate_limit_service_error else Code.OK
+    if isinstance(said, int):
+        return said
+    response = None if logged.http is None else logged.http.response
+    return int(code_of(logged.common.response_flags, response))
 
 
 def _error_message(logged: Logged) -> str:
@@ -387,7 +318,7 @@ _SEEN: Mapping[str, Read] = {
     "context.time": _end,
     "context.timestamp": _end,
     "context.reporter.kind": lambda a: a.proxy.log if a.proxy.log in _KINDS else None,
-    "context.proxy_error_code": _flags,
+    "context.proxy_error_code": lambda a: texts_of(a.common.response_flags),
     "context.proxy_version": lambda a: a.proxy.version,
     "check.error_code": _error_code,
     "check.error_message": _error_message,
@@ -398,7 +329,11 @@ _SEEN: Mapping[str, Read] = {
 }
 _DERIVED: Mapping[str, Read] = {
     **DERIVED,
-    **{name: _ours(end, key) for end, found in _OURS.items() for name, key in found.items()},
+    **{
+        f"{end}.{name}": _ours(end, key)
+        for end in ("source", "destination")
+        for name, key in _OURS.items()
+    },
     "destination.namespace": _first(
         lambda a: namespace(_destination_identity(a)), _ours("destination", "NAMESPACE")
     ),

@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
+from structlog.typing import FilteringBoundLogger
+
 from attributes import Value, ValueType, Vocabulary
 from attributes.texts import value_of
+from mixer.adapter import Milestones
+from mixer.server.front import Front
 
 Misfit: TypeAlias = Callable[[str], None]
 """Is told the name of an attribute whose text is no value of its type."""
@@ -58,3 +62,32 @@ class Named:
                 except ValueError:
                     self._misfit(key)
         return found | maps
+
+
+class Names:
+    """The same for a service, by the vocabulary in force; what does not fit is told and counted."""
+
+    def __init__(self, front: Front, log: FilteringBoundLogger, where: str) -> None:
+        """*where* is the part of a proxy's configuration that gives the texts."""
+        self._log = log
+        self._where = where
+        self._misfits, self._all_misfits = Milestones(), front.metrics.envoy_misfits()
+        self._vocabulary = Vocabulary()
+        self._named = Named(self._vocabulary, self._misfit)
+
+    def read(self, vocabulary: Vocabulary, texts: Mapping[str, str]) -> Mapping[str, Value]:
+        """The attributes of a *vocabulary* that *texts* give, by name."""
+        if vocabulary is not self._vocabulary:
+            self._vocabulary = vocabulary
+            self._named = Named(vocabulary, self._misfit)
+        return self._named.read(texts)
+
+    def _misfit(self, name: str) -> None:
+        self._all_misfits.add()
+        if self._misfits.reached():
+            self._log.warning(
+                "a proxy gives an attribute by name that is no value of its type",
+                attribute=name,
+                times=self._misfits.count,
+                advice=f"see {self._where} in the configuration of the proxy",
+            )

@@ -14,16 +14,14 @@ from attributes.values import NANOS
 from mixer._pb import envoy_core_pb2 as core
 from mixer._pb import envoy_ratelimit_common_pb2 as common
 from mixer._pb import envoy_ratelimit_pb2 as pb
-from mixer.adapter import Milestones
 from mixer.adapter.results import QuotaArgs
 from mixer.answers import QuotaAnswer, Standing
 from mixer.dispatch.preprocess import preprocess
 from mixer.dispatch.quota import allocate
 from mixer.errors import Code, RpcError
 from mixer.rules.routes import Routes, identity
-from mixer.runtime import Snapshot
 from mixer.server.envoy.described import Described
-from mixer.server.envoy.named import Named
+from mixer.server.envoy.named import Names
 from mixer.server.front import Front
 from mixer.transport.calls import Handler
 
@@ -43,11 +41,8 @@ class RateLimit:
     def __init__(self, front: Front, log: FilteringBoundLogger, reporter: str = "inbound") -> None:
         """*reporter* is the attribute context.reporter.kind where a descriptor does not say it."""
         self._front = front
-        self._log = log
+        self._names = Names(front, log, "descriptors of rate limits")
         self._reporter = reporter
-        self._snapshot: Snapshot | None = None
-        self._named = Named(Vocabulary(), self._misfit)
-        self._misfits, self._all_misfits = Milestones(), front.metrics.envoy_misfits()
         self.limit: Handler = front.counted(f"{SERVICE}/ShouldRateLimit", self._limit)
         """Answers a RateLimitRequest. Raises RpcError, for which Envoy has a switch."""
 
@@ -63,17 +58,16 @@ class RateLimit:
         except DecodeError as error:
             raise RpcError(Code.INVALID_ARGUMENT, f"the request can't be read: {error}") from None
         with (snapshot := self._front.snapshot()) as routes:
-            if snapshot is not self._snapshot:
-                self._snapshot = snapshot
-                self._named = Named(snapshot.plan.model.vocabulary, self._misfit)
             answers = [
-                await self._take(routes, request, descriptor) for descriptor in request.descriptors
+                await self._take(routes, snapshot.plan.model.vocabulary, request, descriptor)
+                for descriptor in request.descriptors
             ]
         return _response(answers).SerializeToString()
 
     async def _take(
         self,
         routes: Routes,
+        vocabulary: Vocabulary,
         request: pb.RateLimitRequest,
         descriptor: common.RateLimitDescriptor,
     ) -> Mapping[str, tuple[int, QuotaAnswer]]:
@@ -82,7 +76,8 @@ class RateLimit:
         if not entries:
             return {}  # some filters send descriptors that say nothing
         received = Timestamp(time_ns())
-        bag = Bag(Described(entries, self._named.read(entries), self._reporter, received))
+        named = self._names.read(vocabulary, entries)
+        bag = Bag(Described(entries, named, self._reporter, received))
         if routes.generates and (errors := await preprocess(routes, bag)):
             raise RpcError(Code.INTERNAL, errors)
         amount, whose = _hits(request, descriptor), identity(bag)
@@ -91,16 +86,6 @@ class RateLimit:
             name: (amount, await allocate(routes, bag, whose, name, args, ""))
             for name in sorted(_quotas(routes, request.domain, entries))
         }
-
-    def _misfit(self, name: str) -> None:
-        self._all_misfits.add()
-        if self._misfits.reached():
-            self._log.warning(
-                "a proxy gives an attribute by name that is no value of its type",
-                attribute=name,
-                times=self._misfits.count,
-                advice="see the descriptors of rate limits in the configuration of the proxy",
-            )
 
 
 def _quotas(routes: Routes, domain: str, entries: Mapping[str, str]) -> frozenset[str]:

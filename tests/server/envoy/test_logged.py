@@ -10,8 +10,9 @@ from attributes import Timestamp, Value, ValueType, Vocabulary, parse_ip
 from attributes.values import NANOS
 from mixer._pb import envoy_accesslog_data_pb2 as pb
 from mixer._pb import envoy_core_pb2 as core
-from mixer.server.envoy.logged import FLAGS, Logged, Proxy
+from mixer.server.envoy.logged import Logged, Proxy
 from mixer.server.envoy.named import Named
+from mixer.server.envoy.outcomes import FLAGS
 from tests.server.envoy.conftest import CLASSES
 
 VOCABULARY = Vocabulary.of().extended(
