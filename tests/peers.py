@@ -129,6 +129,37 @@ def statsd(folder: Path) -> Iterator[Statsd]:
 
 
 @contextmanager
+def nginx(servers: str, folder: Path, port: int) -> Iterator[None]:
+    """An nginx with some *servers*, the first of which listens on *port*."""
+    binary = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    require("nginx", binary)
+    config = folder / "nginx.conf"
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    temporary = "".join(f"{kind}_temp_path {folder / kind};\n" for kind in kinds)
+    config.write_text(
+        f"daemon off;\nmaster_process off;\npid {folder / 'nginx.pid'};\nevents {{}}\n"
+        f"http {{\naccess_log off;\n{temporary}{servers}}}\n"
+    )
+    log = folder / "nginx.log"
+    with _running([str(binary), "-e", str(log), "-c", str(config)], folder / "nginx.out"):
+        wait_for(lambda: socket.create_connection(("127.0.0.1", port), 1).close() or True)
+        yield
+
+
+@contextmanager
+def caddy(sites: str, folder: Path, port: int) -> Iterator[None]:
+    """A Caddy with some *sites*, the first of which listens on *port*."""
+    binary = shutil.which("caddy")
+    require("caddy", binary)
+    config = folder / "Caddyfile"
+    config.write_text(f"{{\n  admin off\n  auto_https off\n}}\n{sites}")
+    command = [str(binary), "run", "--adapter", "caddyfile", "--config", str(config)]
+    with _running(command, folder / "caddy.log"):
+        wait_for(lambda: socket.create_connection(("127.0.0.1", port), 1).close() or True)
+        yield
+
+
+@contextmanager
 def envoy(config: Config, folder: Path) -> Iterator[Envoy]:
     """An Envoy with a configuration such as `bench.envoy.proxy` makes."""
     require("envoy", program())

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the real peers that end-to-end tests talk to: Redis, Prometheus, h2load, curl, statsd,
-# Envoy.
+# Installs the real peers that end-to-end tests talk to: Redis, Prometheus, h2load, curl, nginx,
+# Caddy, statsd, Envoy.
 #
 # May be run again at any time. What can't be had is named loudly and left to the tests to judge
 # (they skip, or fail where CI=true), so the exit status is 0 either way.
@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 STATSD_VERSION=0.9.0
-declare -A PACKAGES=([redis-server]=redis-server [prometheus]=prometheus [h2load]=nghttp2-client [curl]=curl)
+declare -A PACKAGES=([redis-server]=redis-server [prometheus]=prometheus [h2load]=nghttp2-client [curl]=curl [nginx]=nginx-light [caddy]=caddy)
 POLICY=/usr/sbin/policy-rc.d
 
 loud() { printf '\n*** PEER MISSING: %s ***\n\n' "$*" >&2; }
@@ -37,8 +37,8 @@ apt_install() {
 
 install_packages() {
     local wanted=() command
-    for command in redis-server prometheus h2load curl; do
-        if ! command -v "$command" >/dev/null; then wanted+=("${PACKAGES[$command]}"); fi
+    for command in "${!PACKAGES[@]}"; do
+        if ! PATH="$PATH:/usr/sbin" command -v "$command" >/dev/null; then wanted+=("${PACKAGES[$command]}"); fi
     done
     if [ ${#wanted[@]} = 0 ]; then return; fi
     if ! command -v apt-get >/dev/null; then

@@ -20,11 +20,12 @@ from mixer.runtime import Runtime
 from mixer.runtime.commons import Commons
 from mixer.server.envoy.accesslogs import AccessLogs
 from mixer.server.envoy.authorization import Authorization
+from mixer.server.envoy.plain import PlainAuthorization
 from mixer.server.envoy.ratelimit import RateLimit
 from mixer.server.front import Front
 from mixer.server.loadshedding import Shedder
 from mixer.server.mixer_v1 import MixerService
-from mixer.server.settings import Settings, Transport
+from mixer.server.settings import Settings
 from mixer.telemetry.logs import Logs
 from mixer.telemetry.metrics import Metrics
 from mixer.transport.native import NativeServer
@@ -65,8 +66,14 @@ class Engine:
         limit = RateLimit(front, log, settings.reporter)
         methods = {**MixerService(front).methods, **authorization.methods, **limit.methods}
         streams = AccessLogs(front, log, settings.reporter).streams
-        make = _transport(settings.transport)
-        self.transport = make(methods, POOL, log, settings.limits, streams)
+        plain = PlainAuthorization(authorization.check, log).answer
+        self.transport: NativeServer | GrpcioServer
+        if settings.transport == "native":
+            self.transport = NativeServer(methods, POOL, log, settings.limits, streams, plain)
+        else:
+            from mixer.transport.grpcio import GrpcioServer  # takes a tenth of a second to import
+
+            self.transport = GrpcioServer(methods, POOL, log, settings.limits, streams)
         self._serving = False
 
     @property
@@ -102,11 +109,3 @@ class Engine:
     async def close(self) -> None:
         """Flush and close all handlers."""
         await self.runtime.close()
-
-
-def _transport(name: Transport) -> type[NativeServer | GrpcioServer]:
-    if name == "native":
-        return NativeServer
-    from mixer.transport.grpcio import GrpcioServer  # takes a tenth of a second to import
-
-    return GrpcioServer

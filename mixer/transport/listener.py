@@ -11,6 +11,9 @@ from typing import Any
 
 from mixer.errors import StartError
 
+HTTP2, HTTP1 = "h2", "http/1.1"
+"""Names of the protocols in TLS (RFC 7301)."""
+
 UNIX = "unix://"
 BACKLOG = 1024
 
@@ -83,10 +86,10 @@ def bound(address: str, listener: socket.socket) -> str:
 
 
 def server_context(tls: Tls) -> ssl.SSLContext:
-    """TLS for HTTP/2. Raises StartError where the files of *tls* can't be read or don't fit."""
+    """TLS for HTTP/2 and HTTP/1.1. Raises StartError where the files of *tls* are no good."""
     read(tls)  # OpenSSL does not say which file it can't read
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.set_alpn_protocols(["h2"])
+    context.set_alpn_protocols([HTTP2, HTTP1])
     try:
         # An empty passphrase, as nobody is there to be asked for one.
         context.load_cert_chain(tls.certificate, tls.key, password="")

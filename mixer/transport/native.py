@@ -11,13 +11,17 @@ import socket
 import ssl
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from google.protobuf.descriptor_pool import DescriptorPool
 from structlog.typing import FilteringBoundLogger
 
+from mixer.transport.accepting import Acceptor
 from mixer.transport.calls import Handler, Limits, StreamHandler
-from mixer.transport.listener import UNIX, Tls, bound, listening, server_context
+from mixer.transport.greeting import Greeting
+from mixer.transport.http1 import Http1Peer, HttpHandler, Request, Response
+from mixer.transport.listener import HTTP1, UNIX, Tls, bound, listening, server_context
 from mixer.transport.peer import Peer, Service
 from mixer.transport.standard import HEALTH, REFLECTION, Health, Reflection, service_of
 
@@ -41,25 +45,32 @@ class NativeServer:
         log: FilteringBoundLogger,
         limits: Limits | None = None,
         streams: Mapping[str, StreamHandler] | None = None,
+        plain: HttpHandler | None = None,
     ) -> None:
         """
         Serve *methods* and *streams*, by ``package.Service/Method``, with descriptors in *pool*.
+
+        *plain* answers requests of HTTP/1.1 that come to the same address.
         """
-        streams = streams or {}
+        streams, limits = streams or {}, limits or Limits()
         services = sorted({service_of(name) for name in (*methods, *streams)})
         self._health = Health(services)
         reflection = Reflection([*services, HEALTH, REFLECTION], [pool])
         self._service = Service(
             {**methods, **self._health.methods},
             {**streams, **self._health.streams, **reflection.streams},
-            limits or Limits(),
+            limits,
             log,
         )
+        self._log = log
+        self._make_http1 = partial(Http1Peer, plain or _nothing, limits.max_message_bytes, log)
         self._socket: socket.socket | None = None
         self._tls: ssl.SSLContext | None = None
         self._closing = ExitStack()
         """All that ends when nobody is let in any longer."""
-        self._peers: set[Peer] = set()
+        self._peers: set[Greeting | Peer | Http1Peer] = set()
+        self._arriving: set[asyncio.Task[None]] = set()
+        """Connections that TLS has not agreed on yet, mostly."""
         self._draining = False
         self._all_gone = asyncio.Event()
 
@@ -83,32 +94,52 @@ class NativeServer:
 
     async def start(self) -> None:
         """Answer calls; until now they have waited at the door."""
-        loop = asyncio.get_running_loop()
         if self._socket is not None:
-            is_file = self._socket.family == socket.AF_UNIX
-            make = loop.create_unix_server if is_file else loop.create_server
-            listener = await make(self._peer, sock=self._socket, ssl=self._tls)
-            self._closing.callback(listener.close)
-        self._closing.callback(loop.create_task(self._look()).cancel)
+            acceptor = Acceptor(self._socket, self.adopt, self._log)
+            acceptor.open()
+            self._closing.callback(acceptor.close)
+        self._closing.callback(asyncio.create_task(self._look()).cancel)
         await self.set_serving(True)
 
-    async def adopt(self, connection: socket.socket) -> None:
-        """Serve a *connection* that was accepted elsewhere. Raises OSError where TLS fails."""
+    def adopt(self, connection: socket.socket) -> bool:
+        """Serve a *connection* that was accepted; true, as there is always room for it."""
         connection.setblocking(False)
-        loop = asyncio.get_running_loop()
-        await loop.connect_accepted_socket(self._peer, connection, ssl=self._tls)
+        task = asyncio.create_task(self._let_in(connection))
+        self._arriving.add(task)
+        task.add_done_callback(self._arrived)
+        return True
 
-    def _peer(self) -> Peer:
+    async def _let_in(self, connection: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.connect_accepted_socket(self._greeting, connection, ssl=self._tls)
+        except OSError as error:
+            self._log.debug("a connection ended before its first call", error=str(error))
+            connection.close()
+
+    def _arrived(self, task: asyncio.Task[None]) -> None:
+        self._arriving.discard(task)
+        self._tell_if_empty()
+
+    def _greeting(self) -> Greeting:
+        return Greeting(self._peer, self._come, self._gone)
+
+    def _peer(self, protocol: str) -> Peer | Http1Peer:
+        if protocol == HTTP1:
+            return self._make_http1(self._come, self._gone)
         return Peer(self._service, self._come, self._gone)
 
-    def _come(self, peer: Peer) -> None:
+    def _come(self, peer: Greeting | Peer | Http1Peer) -> None:
         self._peers.add(peer)
         if self._draining:
             peer.drain()
 
-    def _gone(self, peer: Peer) -> None:
+    def _gone(self, peer: Greeting | Peer | Http1Peer) -> None:
         self._peers.discard(peer)
-        if not self._peers:
+        self._tell_if_empty()
+
+    def _tell_if_empty(self) -> None:
+        if not self._peers and not self._arriving:
             self._all_gone.set()
 
     async def set_serving(self, serving: bool) -> None:
@@ -140,10 +171,12 @@ class NativeServer:
         try:
             self._drain_peers()
             async with asyncio.timeout(seconds):
-                while self._peers:
+                while self._peers or self._arriving:
                     self._all_gone.clear()
                     await self._all_gone.wait()
         except TimeoutError:
+            for task in self._arriving:
+                task.cancel()
             for peer in list(self._peers):
                 peer.abort()
         finally:
@@ -152,3 +185,7 @@ class NativeServer:
     def _drain_peers(self) -> None:
         for peer in list(self._peers):
             peer.drain()
+
+
+async def _nothing(request: Request) -> Response:
+    return Response(404, body=b"nothing is served here over HTTP/1.1")

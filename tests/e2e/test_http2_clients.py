@@ -123,11 +123,13 @@ def test_over_tls_clients_agree_on_h2(
     h2load(url, 500, "--clients=10", "--max-concurrent-streams=5", f"--connect-to=127.0.0.1:{port}")
 
 
-def test_curl_that_speaks_http_1_is_told_nothing_and_the_server_lives(server: Server) -> None:
+def test_curl_that_asks_for_it_over_http_1_gets_no_call_and_the_server_lives(
+    server: Server,
+) -> None:
     curl_found = shutil.which("curl")
     require("curl", curl_found)
     done = subprocess.run(
-        [str(curl_found), "--silent", "--http1.1", f"http://{server.address}{METHOD}"],
+        [str(curl_found), "--fail", "--silent", "--http1.1", f"http://{server.address}{METHOD}"],
         capture_output=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
     assert done.returncode != 0

@@ -24,7 +24,7 @@ def hand_over(door: socket.socket, connection: socket.socket) -> bool:
 class Door:
     """Where a worker receives its connections."""
 
-    def __init__(self, door: socket.socket, serve: Callable[[socket.socket], None]) -> None:
+    def __init__(self, door: socket.socket, serve: Callable[[socket.socket], object]) -> None:
         self._door = door
         self._serve = serve
         door.setblocking(False)

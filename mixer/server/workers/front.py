@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -28,11 +27,8 @@ from mixer.server.workers.crew import Crew
 from mixer.server.workers.showcase import Showcase
 from mixer.telemetry.logs import LogOptions, Logs
 from mixer.telemetry.metrics import Metrics
+from mixer.transport.accepting import Acceptor
 from mixer.transport.listener import UNIX, bound, listening
-
-ACCEPTED_AT_ONCE = 64
-PAUSE_SECONDS = 0.02
-"""How long to wait where no worker, or no file descriptor, is to be had for a connection."""
 
 FLUSH_SECONDS = 25.0
 """How long workers may take to end once their calls have: handlers flush and close meanwhile."""
@@ -87,8 +83,6 @@ class _Front:
             settings.command, settings.environment, settings.workers, memory, self, log
         )
         self._showcase = Showcase(self._crew.ask, asyncio.get_running_loop())
-        self._listener: socket.socket | None = None
-        self._waiting: socket.socket | None = None
 
     async def run(self) -> None:
         settings = self._settings
@@ -97,18 +91,19 @@ class _Front:
         catch_signals(self._stop, at_once=self._kill)
         monitoring = Monitoring(settings.monitoring_host, settings.monitoring_port, self._pages())
         probing: list[asyncio.Task[None]] = []
+        acceptor: Acceptor | None = None
         try:
-            self._listener = listening(settings.address)
-            self._listener.setblocking(False)
+            listener = listening(settings.address)
+            acceptor = Acceptor(listener, self._crew.hand_over, self._log)
             await self._crew.start()
-            self._accept_more(self._listener)
+            acceptor.open()
             probing += [
                 asyncio.create_task(probes.keep(settings.liveness, self._alive, self._log)),
                 asyncio.create_task(probes.keep(settings.readiness, self._ready, self._log)),
             ]
             self._log.info(
                 "mixer is serving",
-                address=bound(settings.address, self._listener),
+                address=bound(settings.address, listener),
                 monitoring=monitoring.address,
                 version=self._version,
                 config=list(settings.sources),
@@ -119,52 +114,19 @@ class _Front:
                 await self._crew.ask("retire")
                 await asyncio.sleep(settings.drain_delay)
             self._log.info("mixer drains", seconds=settings.drain)
-            self._close_listener()  # who is not accepted is told so by the kernel
+            acceptor.close()
             await self._crew.stop(settings.drain + FLUSH_SECONDS)
         finally:
-            self._close_listener()
+            if acceptor is not None:
+                acceptor.close()
+                if settings.address.startswith(UNIX):
+                    Path(settings.address.removeprefix(UNIX)).unlink(missing_ok=True)
             for task in probing:
                 task.cancel()
             await asyncio.gather(*probing, return_exceptions=True)
             self._showcase.close()
             monitoring.close()
         self._log.info("mixer stopped")
-
-    def _accept_more(self, listener: socket.socket) -> None:
-        asyncio.get_running_loop().add_reader(listener, self._accept, listener)
-
-    def _accept(self, listener: socket.socket) -> None:
-        """Hand on what waits at the listener; look away for a moment where nobody takes more."""
-        for _ in range(ACCEPTED_AT_ONCE):
-            try:
-                connection = self._waiting or listener.accept()[0]
-            except BlockingIOError:
-                return
-            except OSError as error:  # too many open files, mostly
-                self._log.error("a connection can't be accepted", error=error.strerror)
-                connection = None
-            if connection is None or not self._crew.hand_over(connection):
-                self._waiting = connection
-                loop = asyncio.get_running_loop()
-                loop.remove_reader(listener)
-                loop.call_later(PAUSE_SECONDS, self._accept_again, listener)
-                return
-            self._waiting = None
-
-    def _accept_again(self, listener: socket.socket) -> None:
-        if listener.fileno() >= 0:
-            self._accept_more(listener)
-            self._accept(listener)
-
-    def _close_listener(self) -> None:
-        if self._listener is None or self._listener.fileno() < 0:
-            return
-        asyncio.get_running_loop().remove_reader(self._listener)
-        self._listener.close()
-        if self._waiting is not None:
-            self._waiting.close()
-        if self._settings.address.startswith(UNIX):
-            Path(self._settings.address.removeprefix(UNIX)).unlink(missing_ok=True)
 
     def _alive(self) -> bool:
         return not self._stop.is_set()

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from prometheus_client.exposition import generate_latest
-from structlog.typing import FilteringBoundLogger
 
 from mixer.adapter.catalogue import Catalogue
 from mixer.errors import StartError
@@ -117,10 +116,7 @@ class _Worker:
             raise StartError(f"--transport {settings.transport} can't be served by workers")
         transport.secure(settings.tls)
         catch_signals(self._stop, [signal.SIGTERM])
-        door = Door(
-            socket.socket(fileno=seat.door),
-            lambda connection: self._keep(_adopt(transport, connection, logs.scope("api"))),
-        )
+        door = Door(socket.socket(fileno=seat.door), transport.adopt)
         try:
             await engine.start()
             self._engine = engine
@@ -171,13 +167,3 @@ class _Worker:
 
     async def _drain(self) -> None:
         self._stop.set()
-
-
-async def _adopt(
-    transport: NativeServer, connection: socket.socket, log: FilteringBoundLogger
-) -> None:
-    try:
-        await transport.adopt(connection)
-    except OSError as error:
-        log.debug("a connection ended before its first call", error=str(error))
-        connection.close()

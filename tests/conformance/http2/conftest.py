@@ -14,6 +14,7 @@ import structlog
 
 from mixer._pb.pool import POOL
 from mixer.transport.calls import Handler
+from mixer.transport.listener import Tls
 from mixer.transport.native import NativeServer
 
 LOG: Any = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(50))
@@ -22,9 +23,9 @@ LOG: Any = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bo
 class Served:
     """A server whose event loop has a thread."""
 
-    def __init__(self, server: NativeServer) -> None:
+    def __init__(self, server: NativeServer, tls: Tls | None = None) -> None:
         self._server = server
-        self.address = server.bind("tcp://127.0.0.1:0")
+        self.address = server.bind("tcp://127.0.0.1:0", tls)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
 
@@ -60,9 +61,9 @@ class Served:
 
 
 @contextmanager
-def served(server: NativeServer) -> Iterator[Served]:
+def served(server: NativeServer, tls: Tls | None = None) -> Iterator[Served]:
     """Run a *server* that is not started yet."""
-    found = Served(server)
+    found = Served(server, tls)
     found.start()
     try:
         yield found

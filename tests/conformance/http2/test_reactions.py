@@ -112,7 +112,6 @@ def test_it_makes_no_difference_in_what_pieces_a_case_comes(case: Case) -> None:
 @pytest.mark.parametrize(
     "greeting",
     [
-        b"GET / HTTP/1.1\r\nHost: mixer\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\n\n" + settings(),
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         PREFACE + ask(1),
@@ -122,7 +121,7 @@ def test_it_makes_no_difference_in_what_pieces_a_case_comes(case: Case) -> None:
         settings() + ask(1),
     ],
     ids=[
-        "HTTP/1.1", "a wrong byte", "TLS", "a call first", "a ping first", "an ACK first",
+        "a wrong byte", "TLS", "a call first", "a ping first", "an ACK first",
         "an unknown frame first", "no preface",
     ],
 )  # fmt: skip
@@ -135,10 +134,10 @@ def test_3_4_a_connection_that_begins_otherwise_is_closed(address: str, greeting
 def test_3_4_the_server_begins_with_settings_and_acknowledges_those_of_the_client(
     address: str,
 ) -> None:
-    with Peer(address, b"") as peer:
+    with Peer(address, PREFACE) as peer:
         first = peer.hear()[0]
         assert (first.kind, first.flags, first.stream) == (Kind.SETTINGS, 0, 0)
-        peer.send(GREETING + settings((3, 5)))
+        peer.send(settings() + settings((3, 5)))
         peer.until_marked()
         acknowledged = [one for one in peer.frames if one.kind == Kind.SETTINGS and one.flags == 1]
         assert [one.payload for one in acknowledged] == [b"", b""]

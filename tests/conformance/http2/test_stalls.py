@@ -48,8 +48,9 @@ def server() -> Iterator[Served]:
 )  # fmt: skip
 def test_a_connection_that_stops_within_a_frame_is_closed(server: Served, sent: bytes) -> None:
     with Peer(server.address, b"") as peer:
-        peer.hear()
         peer.send(sent)
+        if sent.startswith(PREFACE):
+            peer.hear()
         other = Peer(server.address)
         with other:
             other.until_marked()
