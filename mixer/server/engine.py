@@ -22,6 +22,7 @@ from mixer.server.envoy.accesslogs import AccessLogs
 from mixer.server.envoy.authorization import Authorization
 from mixer.server.envoy.plain import PlainAuthorization
 from mixer.server.envoy.ratelimit import RateLimit
+from mixer.server.envoy.records import LogRecords
 from mixer.server.front import Front
 from mixer.server.loadshedding import Shedder
 from mixer.server.mixer_v1 import MixerService
@@ -64,7 +65,13 @@ class Engine:
         log = logs.scope("api")
         authorization = Authorization(front, log, settings.reporter)
         limit = RateLimit(front, log, settings.reporter)
-        methods = {**MixerService(front).methods, **authorization.methods, **limit.methods}
+        records = LogRecords(front, log, settings.reporter)
+        methods = {
+            **MixerService(front).methods,
+            **authorization.methods,
+            **limit.methods,
+            **records.methods,
+        }
         streams = AccessLogs(front, log, settings.reporter).streams
         plain = PlainAuthorization(authorization.check, log).answer
         self.transport: NativeServer | GrpcioServer

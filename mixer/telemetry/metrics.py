@@ -134,6 +134,7 @@ TABLE: tuple[Metric, ...] = (
         "Entries of Envoy's access logs by what became of them: reported, passed_over, failed.",
         "outcome",
     ),
+    _counter("mixer_log_records_total", "Log records of OpenTelemetry that were reported."),
     _counter(
         "mixer_envoy_misfits_total",
         "Attributes that a proxy gave by name, and that were no values of their types.",
@@ -310,6 +311,11 @@ class Metrics:
     def envoy_entries(self, outcome: str) -> Number:
         """Counts entries of Envoy's access logs of which that became."""
         found: Number = self._by_name["mixer_envoy_log_entries_total"].labels(outcome)
+        return found
+
+    def log_records(self) -> Number:
+        """Counts log records that were reported."""
+        found: Number = self._by_name["mixer_log_records_total"].labels()
         return found
 
     def envoy_misfits(self) -> Number:

@@ -17,17 +17,20 @@ _VOCABULARY = Path(__file__).parents[2] / "config" / "attributes.yaml"
 _OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
-def sidecar(mixer: int, app: int, filters: list[Config], **route: Any) -> Config:
+def sidecar(
+    mixer: int, app: int, filters: list[Config], log: Config | None = None, **route: Any
+) -> Config:
     """
     The configuration of an Envoy before the service at port *app*, with *filters* of HTTP.
 
-    It tells the mixer what has happened. *route* is what there is to say of the one route.
+    It tells the mixer what has happened, by another *log* if there is one. *route* is what there
+    is to say of the one route.
     """
     whole = {**_ROUTE, "route": {"cluster": "app", **route}}
     manager = {
         "@type": f"{TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "web",
-        "access_log": [telling("http")],
+        "access_log": [log or telling("http")],
         "http_filters": [*filters, typed("http", "router", "Router")],
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [whole]}]},
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Callable
 from http.client import HTTPConnection
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.e2e.conftest import port_of
 from tests.e2e.sidecar import App, asking, configured, listening, sidecar, telling, typed
@@ -21,6 +23,7 @@ __all__ = ["service"]
 
 pytestmark = pytest.mark.e2e
 
+PAGE = (Path(__file__).parents[2] / "docs" / "envoy.md").read_text()
 TELEMETRY = """
 apiVersion: meshmixer.io/v1
 kind: rule
@@ -105,6 +108,26 @@ def test_entries_are_reported_with_the_decision_on_them(
     assert denied["rule"] == "no-admins.shop"
     assert len({passed["id"], denied["id"], ""}) == 3
     assert 'istio_requests{code="200"} 1' in told.server.scrape()
+
+
+def test_records_of_opentelemetry_say_the_same_as_the_page_has_it(
+    serve: Callable[..., Server], service: App, tmp_path: Path, flag: str
+) -> None:
+    told = Told(serve, tmp_path, "http", flag)
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    log = yaml.safe_load(blocks[-1])
+    log["typed_config"]["common_config"]["buffer_flush_interval"] = "0.05s"
+    with envoy(sidecar(port_of(told.server), service.port, [asking()], log), tmp_path) as running:
+        get(running.port, "/a?b=c", x_user="you")
+        get(running.port, "/admin")
+        entries = told.entries(2)
+    passed, denied = sorted(entries, key=lambda entry: str(entry["path"]))
+    assert (passed["path"], passed["user"], passed["code"]) == ("/a?b=c", "you", 200)
+    assert (passed["flags"], passed["kind"], passed["rule"]) == ("-", "inbound", "")
+    assert (denied["user"], denied["code"], denied["denied"]) == ("", 403, 7)
+    assert (denied["rule"], denied["flags"]) == ("no-admins.shop", "UAEX")
+    assert len({passed["id"], denied["id"], ""}) == 3
+    assert "mixer_log_records_total 2" in told.server.get("/metrics")
 
 
 def test_a_restart_of_the_mixer_loses_nothing_and_counts_nothing_twice(

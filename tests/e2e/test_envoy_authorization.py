@@ -132,7 +132,8 @@ def test_the_page_on_envoy_is_true(
     serve: Callable[..., Server], service: App, tmp_path: Path
 ) -> None:
     page = (ROOT / "docs" / "envoy.md").read_text()
-    rules, bootstrap, denials = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    rules, bootstrap, denials, _ = blocks
     config = configured(tmp_path, f"{rules}---\n{denials}")
     server = serve(config)
     ports = {"8000": 0, "8080": service.port, "9091": port_of(server)}

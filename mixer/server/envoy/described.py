@@ -1,4 +1,4 @@
-"""What a descriptor of a rate limit says, as attributes (spec: envoy, mapping)."""
+"""What a descriptor of a rate limit, or a log record, says by name (spec: envoy, mapping)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REMOTE_ADDRESS = "remote_address"
 
 
 class Described(EnvoySource):
-    """One descriptor: its entries are given by name."""
+    """One descriptor or record: its entries are given by name."""
 
     __slots__ = ("entries", "received")
 
@@ -25,7 +25,7 @@ class Described(EnvoySource):
         reporter: str,
         received: Timestamp,
     ) -> None:
-        """*received* is the time now."""
+        """*received* is the time of it."""
         super().__init__(named, reporter)
         self.entries = entries
         self.received = received

@@ -12,7 +12,7 @@ from mixer._pb import envoy_accesslog_data_pb2 as pb
 from mixer._pb import envoy_core_pb2 as core
 from mixer.server.envoy.identities import address, namespace, principal, service_account
 from mixer.server.envoy.outcomes import code_of, texts_of
-from mixer.server.envoy.source import DERIVED, SEEN, EnvoySource, Read, plain, reads
+from mixer.server.envoy.source import DERIVED, KINDS, SEEN, EnvoySource, Read, plain, reads
 
 JOINED = ("envoy.filters.http.ext_authz", "envoy.filters.network.ext_authz")
 """Where the metadata of our decisions comes back."""
@@ -34,8 +34,6 @@ _OURS = {
     "workload.namespace": "NAMESPACE",
 }
 """What the metadata of a proxy says of the end it stands at."""
-
-_KINDS = ("inbound", "outbound")
 
 Entry: TypeAlias = pb.HTTPAccessLogEntry | pb.TCPAccessLogEntry
 
@@ -317,7 +315,7 @@ _SEEN: Mapping[str, Read] = {
     "context.protocol": _protocol,
     "context.time": _end,
     "context.timestamp": _end,
-    "context.reporter.kind": lambda a: a.proxy.log if a.proxy.log in _KINDS else None,
+    "context.reporter.kind": lambda a: a.proxy.log if a.proxy.log in KINDS else None,
     "context.proxy_error_code": lambda a: texts_of(a.common.response_flags),
     "context.proxy_version": lambda a: a.proxy.version,
     "check.error_code": _error_code,

@@ -6,7 +6,7 @@ A key that is a declared attribute gives that attribute, and ``MAP.KEY`` an entr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
 from structlog.typing import FilteringBoundLogger
@@ -40,14 +40,15 @@ class Named:
         given = tuple([(key, texts[key]) for key in texts])  # items() of protobuf are slower
         found = self._known.get(given)
         if found is None:
-            found = self._values(given)
+            found = self.values(given)
             if sum(len(key) + len(text) for key, text in given) <= LONGEST_KNOWN:
                 if len(self._known) >= MAX_KNOWN:
                     self._known.clear()
                 self._known[given] = found
         return found
 
-    def _values(self, given: tuple[tuple[str, str], ...]) -> dict[str, Value]:
+    def values(self, given: Iterable[tuple[str, str]]) -> dict[str, Value]:
+        """The same of pairs of names and texts that nobody need remember."""
         found: dict[str, Value] = {}
         maps: dict[str, dict[str, str]] = {}
         for key, text in given:
@@ -77,10 +78,17 @@ class Names:
 
     def read(self, vocabulary: Vocabulary, texts: Mapping[str, str]) -> Mapping[str, Value]:
         """The attributes of a *vocabulary* that *texts* give, by name."""
+        return self._by(vocabulary).read(texts)
+
+    def fresh(self, vocabulary: Vocabulary, texts: Mapping[str, str]) -> Mapping[str, Value]:
+        """The same of *texts* that do not come again."""
+        return self._by(vocabulary).values(texts.items())
+
+    def _by(self, vocabulary: Vocabulary) -> Named:
         if vocabulary is not self._vocabulary:
             self._vocabulary = vocabulary
             self._named = Named(vocabulary, self._misfit)
-        return self._named.read(texts)
+        return self._named
 
     def _misfit(self, name: str) -> None:
         self._all_misfits.add()

@@ -16,6 +16,9 @@ from urllib.parse import unquote_plus
 from attributes import Value
 from mixer.server.envoy.identities import service
 
+KINDS = ("inbound", "outbound")
+"""What a log may be called, so that it tells which end its proxy stands at."""
+
 _JWT = "envoy.filters.http.jwt_authn"
 _RBAC = "envoy.filters.http.rbac"
 _GRPC = "application/grpc"

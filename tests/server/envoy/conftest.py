@@ -20,6 +20,7 @@ from mixer.runtime import Options, Runtime
 from mixer.server.envoy.accesslogs import AccessLogs
 from mixer.server.envoy.authorization import Authorization
 from mixer.server.envoy.ratelimit import RateLimit
+from mixer.server.envoy.records import LogRecords
 from mixer.server.front import Front
 from mixer.server.loadshedding import Options as Shedding
 from mixer.server.loadshedding import Shedder
@@ -44,6 +45,7 @@ class Mixer:
         self.service = Authorization(front, logger)
         self.logs = AccessLogs(front, logger)
         self.limits = RateLimit(front, logger)
+        self.records = LogRecords(front, logger)
 
     async def ask(self, **context: Any) -> pb.CheckResponse:
         """Ask with an AttributeContext of these fields."""
