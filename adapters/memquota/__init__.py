@@ -19,14 +19,19 @@ Example::
             validDuration: 10s
 
 ``requestcount`` being an instance of the template quota with a dimension ``destination``. Each
-distinct tuple of dimensions is counted on its own, with or without an override.
+distinct tuple of dimensions is counted on its own, with or without an override. A limit that a
+caller wants in place of these, as Envoy's rate limits can, is counted apart from them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
-from typing import NamedTuple
+from functools import partial
+from typing import TypeAlias
+
+from msgspec import structs
 
 from adapters.memquota.counters import Counters
 from adapters.memquota.deduplication import Answer, Deduplication
@@ -46,10 +51,14 @@ from mixer.adapter import (
     Shape,
     Table,
     TableFull,
+    WantedLimit,
     hookimpl,
 )
 
 NOTHING = Grant(0)
+
+MAX_WANTED = 1024
+"""Limits that callers want and that are counted at once; beyond, the oldest is forgotten."""
 
 
 class MemquotaConfig(Config, frozen=True):
@@ -73,10 +82,8 @@ class Memquota(Adapter[MemquotaConfig], Allocates[Quota], name="memquota"):
 
     def __init__(self, config: MemquotaConfig, env: Env) -> None:
         super().__init__(config, env)
-        self._own = _Ledger(
-            {shape.name: Counters(limits, shape) for shape, limits in self._limits()},
-            Deduplication(config.min_deduplication_duration.seconds),
-        )
+        answered = Deduplication(config.min_deduplication_duration.seconds)
+        self._own = _Ledger(Counters, self._limits(), answered)
         self._table: Table | None = None
         self._alone = Milestones()
         """Calls that were counted by this worker alone."""
@@ -86,16 +93,16 @@ class Memquota(Adapter[MemquotaConfig], Allocates[Quota], name="memquota"):
         self._table = table = self.env.table()
         if table is not None:
             self._shared = _Ledger(
-                {
-                    shape.name: SharedCounters(quota, shape, table)
-                    for shape, quota in self._limits()
-                },
+                partial(SharedCounters, table),
+                self._limits(),
                 SharedDeduplication(self.config.min_deduplication_duration.seconds, table),
             )
 
     def _limits(self) -> list[tuple[Shape, QuotaLimit]]:
         found = [(shape, _limits_of(self.config, shape)) for shape in self.env.shapes]
-        return [(shape, limits) for shape, limits in found if limits]
+        return [
+            (shape, structs.replace(limits, name=shape.name)) for shape, limits in found if limits
+        ]
 
     @classmethod
     def problems(cls, config: MemquotaConfig, shapes: Sequence[Shape]) -> Iterable[FieldProblem]:
@@ -151,19 +158,37 @@ class Memquota(Adapter[MemquotaConfig], Allocates[Quota], name="memquota"):
             )
 
 
-class _Ledger(NamedTuple):
+_Counters: TypeAlias = Counters | SharedCounters
+
+
+class _Ledger:
     """Where grants are written down: in this process, or in records that all workers share."""
 
-    counters: Mapping[str, Counters | SharedCounters]
-    """By name of the instance."""
-
-    answered: Deduplication | SharedDeduplication
+    def __init__(
+        self,
+        make: Callable[[QuotaLimit, Shape], _Counters],
+        limits: Iterable[tuple[Shape, QuotaLimit]],
+        answered: Deduplication | SharedDeduplication,
+    ) -> None:
+        """*make* makes the counters of a quota."""
+        self._make = make
+        self._shapes = {shape.name: shape for shape, _ in limits}
+        self._counters = {shape.name: make(quota, shape) for shape, quota in limits}
+        self._wanted: OrderedDict[tuple[str, WantedLimit], Counters | SharedCounters] = (
+            OrderedDict()
+        )
+        """Those of limits that callers want; the ones last asked for come last."""
+        self._answered = answered
 
     def charge(self, instance: Quota, args: QuotaArgs, now: float) -> Grant:
         """Grant what can be granted, or what was granted to a call of the same id."""
         call, units = args.deduplication_id, args.amount
-        counters = self.counters[instance.name]
-        if call and (answer := self.answered.recall(call, now)):
+        counters = (
+            self._counters[instance.name]
+            if args.limit is None
+            else self._counters_of(instance.name, args.limit)
+        )
+        if call and (answer := self._answered.recall(call, now)):
             granted, valid_for = answer.amount, max(answer.expires - now, 0.0)
         else:
             granted, valid_for = 0, 0.0
@@ -174,10 +199,24 @@ class _Ledger(NamedTuple):
             elif units:
                 granted = counters.give_back(instance.dimensions, -units, now)
             if call:
-                self.answered.remember(call, Answer(granted, now + valid_for), now)
+                self._answered.remember(call, Answer(granted, now + valid_for), now)
         if not args.tells:
             return Grant(granted, valid_for)
         return Grant(granted, valid_for, standing=counters.standing(instance.dimensions, now))
+
+    def _counters_of(self, name: str, wanted: WantedLimit) -> _Counters:
+        found = self._wanted.get((name, wanted))
+        if found is None:
+            if len(self._wanted) >= MAX_WANTED:
+                self._wanted.popitem(last=False)
+            quota = QuotaLimit(
+                f"{name} {wanted.amount}/{wanted.seconds}s",
+                wanted.amount,
+                Duration.of(wanted.seconds),
+            )
+            found = self._wanted[name, wanted] = self._make(quota, self._shapes[name])
+        self._wanted.move_to_end((name, wanted))
+        return found
 
 
 def _limits_of(config: MemquotaConfig, shape: Shape) -> QuotaLimit | None:

@@ -28,12 +28,16 @@ _ANSWER = Struct("@dqd")
 
 
 class SharedCounters:
-    """What `Counters` is, in a table: a window or a cell for each distinct tuple of dimensions."""
+    """
+    What `Counters` is, in a table: a window or a cell for each distinct tuple of dimensions.
 
-    def __init__(self, quota: QuotaLimit, shape: Shape, table: Table) -> None:
+    They are kept under the quota's name.
+    """
+
+    def __init__(self, table: Table, quota: QuotaLimit, shape: Shape) -> None:
         self._choose = chooser(quota, shape)
         self._dimensions = keyer(shape)
-        self._name = shape.name
+        self._name = quota.name
         self._table = table
         self._keys: dict[Any, bytes] = {}
         """Keys that were made, as making one takes as long as using it."""

@@ -15,7 +15,15 @@ from mixer.adapter.config import Config, FieldProblem, Meta, NonNegative, Positi
 from mixer.adapter.hooks import hookimpl
 from mixer.adapter.line import Line, Show
 from mixer.adapter.milestones import Milestones
-from mixer.adapter.results import ALLOW, DirectResponse, Grant, QuotaArgs, Standing, Verdict
+from mixer.adapter.results import (
+    ALLOW,
+    DirectResponse,
+    Grant,
+    QuotaArgs,
+    Standing,
+    Verdict,
+    WantedLimit,
+)
 from mixer.adapter.table import Table, TableFull
 from mixer.adapter.template import Instance, Output, Shape, Variety
 from mixer.adapter.templates import (
@@ -84,6 +92,7 @@ __all__ = [
     "ValueType",
     "Variety",
     "Verdict",
+    "WantedLimit",
     "hookimpl",
     "ip_text",
     "parse_ip",

@@ -55,6 +55,13 @@ class Verdict(msgspec.Struct, frozen=True):
 ALLOW = Verdict()
 
 
+class WantedLimit(msgspec.Struct, frozen=True):
+    """So many units in so long a time."""
+
+    amount: int
+    seconds: int
+
+
 class QuotaArgs(msgspec.Struct, frozen=True):
     """How much a caller wants of one quota."""
 
@@ -69,6 +76,9 @@ class QuotaArgs(msgspec.Struct, frozen=True):
 
     tells: bool = False
     """True: the caller wants to know how the quota stands afterwards, see `Grant.standing`."""
+
+    limit: WantedLimit | None = None
+    """In place of the configured limit; counted apart from it. An adapter need not follow it."""
 
 
 class Grant(msgspec.Struct, frozen=True):

@@ -37,6 +37,7 @@ async def allocate(
         args.best_effort,
         deduplication_id + name if deduplication_id else "",
         args.tells,
+        args.limit,
     )
     found = routes.gather(Variety.QUOTA, bag, identity, wanted)
     pending = [(route, call, (*built, args)) for route, call, built in found.pending]

@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 
 from adapters.memquota import Memquota, MemquotaConfig
 from adapters.memquota.limits import Override, QuotaLimit
-from mixer.adapter import Duration, Env, Quota, QuotaArgs, Shape, ValueType
+from mixer.adapter import Duration, Env, Quota, QuotaArgs, Shape, ValueType, WantedLimit
 from mixer.adapter.testing import running
 from mixer.memory.memory import Memory, allocate
 from mixer.memory.records import Records
@@ -86,12 +86,14 @@ class Workers(RuleBasedStateMachine):
         amount=st.integers(-4, 6),
         best_effort=st.booleans(),
         call=st.sampled_from(["", "", "1", "2", "3"]),
+        tells=st.booleans(),
+        limit=st.sampled_from([None, None, WantedLimit(2, 1), WantedLimit(3, 60)]),
     )
-    def allocate(
-        self, worker: int, quota: str, to: str, amount: int, best_effort: bool, call: str
-    ) -> None:
+    def allocate(self, worker: int, quota: str, to: str, **words: Any) -> None:
         asked = Quota(name=quota, dimensions={"to": to})
-        args = QuotaArgs(amount, best_effort, call)
+        args = QuotaArgs(
+            words["amount"], words["best_effort"], words["call"], words["tells"], words["limit"]
+        )
         shared = self.workers[worker].allocate(asked, args)
         assert shared == self.alone.allocate(asked, args)
 

@@ -14,7 +14,7 @@ from attributes.values import NANOS
 from mixer._pb import envoy_core_pb2 as core
 from mixer._pb import envoy_ratelimit_common_pb2 as common
 from mixer._pb import envoy_ratelimit_pb2 as pb
-from mixer.adapter.results import QuotaArgs
+from mixer.adapter.results import QuotaArgs, WantedLimit
 from mixer.answers import QuotaAnswer, Standing
 from mixer.dispatch.preprocess import preprocess
 from mixer.dispatch.quota import allocate
@@ -31,8 +31,12 @@ QUOTA = "quota"
 """The key of an entry that names the quota that its descriptor takes from."""
 
 _UINT32 = 2**32 - 1
-_UNITS = ((86400, 4), (3600, 3), (60, 2), (1, 1))
+_DAY = 86400
+_UNITS = ((_DAY, 4), (3600, 3), (60, 2), (1, 1))
 """Seconds of a unit, and its number; the largest that a window is a multiple of is told."""
+
+_SECONDS = {unit: seconds for seconds, unit in _UNITS} | {5: 30 * _DAY, 6: 365 * _DAY}
+"""Of a unit of limits that are wanted, months and years included."""
 
 
 class RateLimit:
@@ -81,7 +85,7 @@ class RateLimit:
         if routes.generates and (errors := await preprocess(routes, bag)):
             raise RpcError(Code.INTERNAL, errors)
         amount, whose = _hits(request, descriptor), identity(bag)
-        args = QuotaArgs(amount, tells=True)
+        args = QuotaArgs(amount, tells=True, limit=_wanted(descriptor))
         return {
             name: (amount, await allocate(routes, bag, whose, name, args, ""))
             for name in sorted(_quotas(routes, request.domain, entries))
@@ -101,6 +105,15 @@ def _hits(request: pb.RateLimitRequest, descriptor: common.RateLimitDescriptor) 
     if descriptor.HasField("hits_addend"):
         hits = min(descriptor.hits_addend.value, 2**63 - 1)
     return -hits if descriptor.is_negative_hits else hits
+
+
+def _wanted(descriptor: common.RateLimitDescriptor) -> WantedLimit | None:
+    """The limit that the proxy's configuration has for a descriptor, if any."""
+    seconds = _SECONDS.get(descriptor.limit.unit)
+    if seconds is None:
+        return None
+    limit = descriptor.limit
+    return WantedLimit(limit.requests_per_unit, seconds * (limit.unit_multiplier.value or 1))
 
 
 def _response(answers: Sequence[Mapping[str, tuple[int, QuotaAnswer]]]) -> pb.RateLimitResponse:

@@ -129,3 +129,28 @@ async def test_what_can_not_be_read_is_refused(start: Start) -> None:
     with pytest.raises(RpcError) as caught:
         await mixer.limits.limit(b"\xff")
     assert caught.value.code is Code.INVALID_ARGUMENT
+
+
+async def test_a_limit_that_the_proxy_wants_is_honoured_and_counted_on_its_own(
+    start: Start,
+) -> None:
+    mixer = await start(RULES)
+    wanted = {"requests_per_unit": 2, "unit": "MINUTE", "unit_multiplier": {"value": 5}}
+    for left in (1, 0):
+        answer = await ask(mixer, ANN, domain="calls", limit=wanted)
+        (status,) = answer.statuses
+        assert (answer.overall_code, status.limit_remaining) == (OK, left)
+        assert status.current_limit.requests_per_unit == 2
+        assert (status.current_limit.unit, status.current_limit.unit_multiplier.value) == (2, 5)
+    assert (await ask(mixer, ANN, domain="calls", limit=wanted)).overall_code == OVER
+    assert (await ask(mixer, BOB, domain="calls", limit=wanted)).overall_code == OK
+    (status,) = (await ask(mixer, ANN, domain="calls")).statuses
+    assert status.limit_remaining == 2
+    tighter = {"requests_per_unit": 0, "unit": "YEAR"}
+    assert (await ask(mixer, ANN, domain="calls", limit=tighter)).overall_code == OVER
+
+
+async def test_a_limit_of_no_unit_is_none(start: Start) -> None:
+    mixer = await start(RULES)
+    (status,) = (await ask(mixer, ANN, domain="calls", limit={"requests_per_unit": 9})).statuses
+    assert status.current_limit.requests_per_unit == 3
