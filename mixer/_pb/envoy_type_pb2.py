@@ -4,3 +4,5 @@ from mixer._pb.pool import message
 
 HttpStatus = message("envoy.type.v3.HttpStatus")
 SemanticVersion = message("envoy.type.v3.SemanticVersion")
+TokenBucket = message("envoy.type.v3.TokenBucket")
+RateLimitStrategy = message("envoy.type.v3.RateLimitStrategy")

@@ -50,6 +50,10 @@ class Commons:
 
         return table
 
+    def own_table(self, name: str) -> RecordTable | None:
+        """A table of the server itself, for as long as it runs."""
+        return self._records.open(name)
+
     def exposes(self, number: int) -> Exposes:
         """The `Env.expose` of handler *number*."""
 

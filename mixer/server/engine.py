@@ -19,6 +19,7 @@ from mixer.adapter.catalogue import Catalogue
 from mixer.runtime import Runtime
 from mixer.runtime.commons import Commons
 from mixer.server.envoy.accesslogs import AccessLogs
+from mixer.server.envoy.assignments import Assignments
 from mixer.server.envoy.authorization import Authorization
 from mixer.server.envoy.plain import PlainAuthorization
 from mixer.server.envoy.ratelimit import RateLimit
@@ -72,7 +73,11 @@ class Engine:
             **limit.methods,
             **records.methods,
         }
-        streams = AccessLogs(front, log, settings.reporter).streams
+        shares = commons.own_table("shares of quotas") if commons else None
+        streams = {
+            **AccessLogs(front, log, settings.reporter).streams,
+            **Assignments(front, log, settings.reporter, shares).streams,
+        }
         plain = PlainAuthorization(authorization.check, log).answer
         self.transport: NativeServer | GrpcioServer
         if settings.transport == "native":

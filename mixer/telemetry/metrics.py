@@ -134,6 +134,11 @@ TABLE: tuple[Metric, ...] = (
         "Entries of Envoy's access logs by what became of them: reported, passed_over, failed.",
         "outcome",
     ),
+    _counter(
+        "mixer_envoy_quota_assignments_total",
+        "Assignments of quota to Envoys, by what they say: allow, deny or limit.",
+        "kind",
+    ),
     _counter("mixer_log_records_total", "Log records of OpenTelemetry that were reported."),
     _counter(
         "mixer_envoy_misfits_total",
@@ -311,6 +316,11 @@ class Metrics:
     def envoy_entries(self, outcome: str) -> Number:
         """Counts entries of Envoy's access logs of which that became."""
         found: Number = self._by_name["mixer_envoy_log_entries_total"].labels(outcome)
+        return found
+
+    def envoy_assignments(self, kind: str) -> Number:
+        """Counts assignments of quota to Envoys that allow all, deny all or set a limit."""
+        found: Number = self._by_name["mixer_envoy_quota_assignments_total"].labels(kind)
         return found
 
     def log_records(self) -> Number:

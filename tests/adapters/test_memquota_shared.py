@@ -85,15 +85,13 @@ class Workers(RuleBasedStateMachine):
         to=st.sampled_from(["x", "y", "held", "long" * 200]),
         amount=st.integers(-4, 6),
         best_effort=st.booleans(),
-        call=st.sampled_from(["", "", "1", "2", "3"]),
+        deduplication_id=st.sampled_from(["", "", "1", "2", "3"]),
         tells=st.booleans(),
         limit=st.sampled_from([None, None, WantedLimit(2, 1), WantedLimit(3, 60)]),
     )
     def allocate(self, worker: int, quota: str, to: str, **words: Any) -> None:
         asked = Quota(name=quota, dimensions={"to": to})
-        args = QuotaArgs(
-            words["amount"], words["best_effort"], words["call"], words["tells"], words["limit"]
-        )
+        args = QuotaArgs(**words)
         shared = self.workers[worker].allocate(asked, args)
         assert shared == self.alone.allocate(asked, args)
 

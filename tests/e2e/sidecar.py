@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,9 +12,13 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import yaml
+
 from bench.envoy import HTTP2, TYPES, Config
 
-_VOCABULARY = Path(__file__).parents[2] / "config" / "attributes.yaml"
+_ROOT = Path(__file__).parents[2]
+_VOCABULARY = _ROOT / "config" / "attributes.yaml"
+_PAGE = _ROOT / "docs" / "envoy.md"
 _OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
@@ -97,6 +102,13 @@ def telling(kind: str) -> Config:
         words["additional_request_headers_to_log"] = ["x-user"]
     url = f"{TYPES}.access_loggers.grpc.v3.{kind.title()}GrpcAccessLogConfig"
     return {"name": f"envoy.access_loggers.{kind}_grpc", "typed_config": {"@type": url, **words}}
+
+
+def on_page(word: str) -> Any:
+    """The configuration on the page on Envoy that has a *word*."""
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", _PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    (found,) = [block for block in blocks if word in block]
+    return yaml.safe_load(found)
 
 
 def configured(folder: Path, rules: str) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import socket
 from collections.abc import Callable
 from http.client import HTTPConnection
@@ -11,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.e2e.conftest import port_of
-from tests.e2e.sidecar import App, asking, configured, listening, sidecar, telling, typed
+from tests.e2e.sidecar import App, asking, configured, listening, on_page, sidecar, telling, typed
 from tests.e2e.test_envoy_authorization import RULES, get, service
 from tests.peers import envoy
 from tests.server.conftest import Server
@@ -23,7 +21,6 @@ __all__ = ["service"]
 
 pytestmark = pytest.mark.e2e
 
-PAGE = (Path(__file__).parents[2] / "docs" / "envoy.md").read_text()
 TELEMETRY = """
 apiVersion: meshmixer.io/v1
 kind: rule
@@ -114,8 +111,7 @@ def test_records_of_opentelemetry_say_the_same_as_the_page_has_it(
     serve: Callable[..., Server], service: App, tmp_path: Path, flag: str
 ) -> None:
     told = Told(serve, tmp_path, "http", flag)
-    blocks = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    log = yaml.safe_load(blocks[-1])
+    log = on_page("open_telemetry")
     log["typed_config"]["common_config"]["buffer_flush_interval"] = "0.05s"
     with envoy(sidecar(port_of(told.server), service.port, [asking()], log), tmp_path) as running:
         get(running.port, "/a?b=c", x_user="you")

@@ -133,7 +133,7 @@ def test_the_page_on_envoy_is_true(
 ) -> None:
     page = (ROOT / "docs" / "envoy.md").read_text()
     blocks = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    rules, bootstrap, denials, _ = blocks
+    rules, bootstrap, denials, *_ = blocks
     config = configured(tmp_path, f"{rules}---\n{denials}")
     server = serve(config)
     ports = {"8000": 0, "8080": service.port, "9091": port_of(server)}

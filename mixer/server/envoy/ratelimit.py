@@ -20,15 +20,12 @@ from mixer.dispatch.preprocess import preprocess
 from mixer.dispatch.quota import allocate
 from mixer.errors import Code, RpcError
 from mixer.rules.routes import Routes, identity
-from mixer.server.envoy.described import Described
+from mixer.server.envoy.described import Described, quotas_of
 from mixer.server.envoy.named import Names
 from mixer.server.front import Front
 from mixer.transport.calls import Handler
 
 SERVICE = "envoy.service.ratelimit.v3.RateLimitService"
-
-QUOTA = "quota"
-"""The key of an entry that names the quota that its descriptor takes from."""
 
 _UINT32 = 2**32 - 1
 _DAY = 86400
@@ -88,15 +85,8 @@ class RateLimit:
         args = QuotaArgs(amount, tells=True, limit=_wanted(descriptor))
         return {
             name: (amount, await allocate(routes, bag, whose, name, args, ""))
-            for name in sorted(_quotas(routes, request.domain, entries))
+            for name in sorted(quotas_of(routes, request.domain, entries))
         }
-
-
-def _quotas(routes: Routes, domain: str, entries: Mapping[str, str]) -> frozenset[str]:
-    """The quotas of a descriptor: the one it names, that of its domain, or all there are."""
-    if QUOTA in entries:
-        return frozenset((entries[QUOTA],))
-    return frozenset((domain,)) if domain.casefold() in routes.quotas else routes.quotas
 
 
 def _hits(request: pb.RateLimitRequest, descriptor: common.RateLimitDescriptor) -> int:

@@ -18,6 +18,7 @@ from mixer._pb import envoy_auth_pb2 as pb
 from mixer.adapter.catalogue import load
 from mixer.runtime import Options, Runtime
 from mixer.server.envoy.accesslogs import AccessLogs
+from mixer.server.envoy.assignments import Assignments
 from mixer.server.envoy.authorization import Authorization
 from mixer.server.envoy.ratelimit import RateLimit
 from mixer.server.envoy.records import LogRecords
@@ -46,6 +47,7 @@ class Mixer:
         self.logs = AccessLogs(front, logger)
         self.limits = RateLimit(front, logger)
         self.records = LogRecords(front, logger)
+        self.assignments = Assignments(front, logger)
 
     async def ask(self, **context: Any) -> pb.CheckResponse:
         """Ask with an AttributeContext of these fields."""
