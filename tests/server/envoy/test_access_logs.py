@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -34,9 +36,11 @@ spec:
 """
 
 
-def entry(path: str, code: int = 200, type_: int = 0) -> dict[str, Any]:
+def entry(
+    path: str, code: int = 200, type_: int = 0, custom_tags: dict[str, str] | None = None
+) -> dict[str, Any]:
     return {
-        "common_properties": {"access_log_type": type_},
+        "common_properties": {"access_log_type": type_, "custom_tags": custom_tags or {}},
         "request": {"path": path},
         "response": {"response_code": {"value": code}},
     }
@@ -101,3 +105,26 @@ async def test_many_entries_do_not_pile_up(start: Start) -> None:
     await stream(mixer.logs, [many] * 10)
     assert sum(mixer.series("told").values()) == 10_000
     assert counted(mixer)["reported",] == 10_000
+
+
+async def test_a_stream_of_many_entries_takes_no_more_memory_as_it_goes_on(start: Start) -> None:
+    mixer = await start(RULES)
+    sizes = []
+
+    async def sent() -> AsyncIterator[bytes]:
+        yield message(log="inbound", node="n")
+        tracemalloc.start()
+        for thousand in range(11):
+            for hundred in range(10):
+                told = {"path": "/", "custom_tags": {"request.id": f"{thousand} {hundred}"}}
+                yield message(*(entry(**told) for _ in range(100)))
+            gc.collect()
+            sizes.append(tracemalloc.get_traced_memory()[0])
+        tracemalloc.stop()
+
+    async def send(raw: bytes) -> None:
+        pass
+
+    await mixer.logs.streams[f"{SERVICE}/StreamAccessLogs"](sent(), send)
+    assert counted(mixer)[("reported",)] == 11_000
+    assert sizes[-1] - sizes[0] < 300_000, "of ten thousand entries, with 100 new texts"
