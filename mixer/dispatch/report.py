@@ -49,6 +49,10 @@ class Group:
     """Bags of which something could not be built, and that were counted by themselves."""
 
 
+_NEW = Group(Pattern(0, (), (), (), (), ()), [])
+"""In place of a group that is not there yet."""
+
+
 async def report(
     routes: Routes,
     sources: Iterable[Source | str],
@@ -97,14 +101,13 @@ class _Collecting:
             self.take(Bag(source))
             return
         key, numbers = read
-        if key not in self._groups and len(self._groups) < MAX_GROUPS:
+        group = self._groups.get(key, _NEW)
+        if group is not _NEW and group is not None:
+            self._join(group, folds, source, numbers)
+        elif group is _NEW and len(self._groups) < MAX_GROUPS:
             self._groups[key] = self._group(folds, folds.decide(key), source, numbers)
-            return
-        group = self._groups.get(key)
-        if group is None:
+        else:
             self.take(Bag(source))
-            return
-        self._join(group, folds, source, numbers)
 
     def _group(
         self, folds: Folds, key: Hashable, source: Source, numbers: Sequence[Number]

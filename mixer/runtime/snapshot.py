@@ -17,7 +17,17 @@ from mixer.wire.fold import Folder
 class Snapshot:
     """One configuration with its open handlers; a call enters it and leaves it."""
 
-    __slots__ = ("_calls", "_left", "folder", "folds", "handlers", "id", "plan", "routes")
+    __slots__ = (
+        "_calls",
+        "_left",
+        "folder",
+        "folding",
+        "folds",
+        "handlers",
+        "id",
+        "plan",
+        "routes",
+    )
 
     def __init__(
         self,
@@ -32,6 +42,7 @@ class Snapshot:
         self.routes = routes
         self.folder = None if folding is None else Folder(folding)
         """Folds the bags of a Report, where that can be done."""
+        self.folding = folding
         self.folds = None if folding is None else plain_folds(folding)
         """The same for sources that are no messages of a Report."""
         self.handlers = handlers

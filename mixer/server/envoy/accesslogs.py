@@ -13,9 +13,11 @@ from mixer._pb.envoy_accesslog_data_pb2 import HTTPAccessLogEntry
 from mixer.adapter import Milestones
 from mixer.dispatch.report import report
 from mixer.errors import RpcError
+from mixer.rules.folding import Folds
 from mixer.runtime import Snapshot
 from mixer.server.envoy.logged import Entry, Logged, Proxy
-from mixer.server.envoy.named import Names
+from mixer.server.envoy.named import Names, texts_of
+from mixer.server.envoy.sights import entry_folds
 from mixer.server.front import Front
 from mixer.transport.calls import Send, StreamHandler
 
@@ -40,6 +42,8 @@ class AccessLogs:
         self._log = log
         self._reporter = reporter
         self._names = Names(front, log, "custom_tags")
+        self._snapshot: Snapshot | None = None
+        self._folds: Folds | None = None
         self._failures = Milestones()
         self._reported = front.metrics.envoy_entries("reported")
         self._passed_over = front.metrics.envoy_entries("passed_over")
@@ -79,7 +83,7 @@ class AccessLogs:
             self._front.shed(len(entries))
             with (snapshot := self._front.snapshot()) as routes:
                 sources = self._sources(entries, proxy, totals, snapshot)
-                await report(routes, sources, snapshot.folds)
+                await report(routes, sources, self._folds_of(snapshot))
         except RpcError as error:
             self._failed.add(len(entries))
             self._tell(error)
@@ -89,10 +93,17 @@ class AccessLogs:
     def _sources(
         self, entries: Iterable[Entry], proxy: Proxy, totals: _Totals, snapshot: Snapshot
     ) -> Iterator[Logged]:
-        vocabulary = snapshot.plan.model.vocabulary
+        read = self._names.by(snapshot.plan.model.vocabulary).read
         for entry in entries:
-            named = self._names.read(vocabulary, entry.common_properties.custom_tags)
-            yield Logged(entry, proxy, named, self._reporter, totals.before(entry))
+            tags = texts_of(entry.common_properties.custom_tags)
+            yield Logged(entry, proxy, tags, read, self._reporter, totals.before(entry))
+
+    def _folds_of(self, snapshot: Snapshot) -> Folds | None:
+        if snapshot is not self._snapshot:
+            self._snapshot, self._folds = snapshot, snapshot.folds
+            if snapshot.folds is not None and snapshot.folding is not None:
+                self._folds = entry_folds(snapshot.folds, snapshot.folding)
+        return self._folds
 
     def _tell(self, error: Exception) -> None:
         if self._failures.reached():

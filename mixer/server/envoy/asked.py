@@ -15,7 +15,8 @@ from mixer.server.envoy.source import DERIVED, SEEN, EnvoySource, Read, reads
 class Asked(EnvoySource):
     """One question: a request of HTTP, or a connection."""
 
-    __slots__ = ("context", "http", "received")
+    __slots__ = ("context", "http", "named", "received")
+    named: Mapping[str, Value]
 
     def __init__(
         self,
@@ -25,7 +26,8 @@ class Asked(EnvoySource):
         received: Timestamp,
     ) -> None:
         """*received* is the time now."""
-        super().__init__(named, reporter)
+        super().__init__(reporter)
+        self.named = named
         self.context = context
         self.http = context.request.http if context.request.HasField("http") else None
         self.received = received

@@ -21,7 +21,8 @@ QUOTA = "quota"
 class Described(EnvoySource):
     """One descriptor or record: its entries are given by name."""
 
-    __slots__ = ("entries", "received")
+    __slots__ = ("entries", "named", "received")
+    named: Mapping[str, Value]
 
     def __init__(
         self,
@@ -31,7 +32,8 @@ class Described(EnvoySource):
         received: Timestamp,
     ) -> None:
         """*received* is the time of it."""
-        super().__init__(named, reporter)
+        super().__init__(reporter)
+        self.named = named
         self.entries = entries
         self.received = received
 

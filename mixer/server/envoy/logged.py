@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, TypeAlias
+
+from google.protobuf.struct_pb2 import Struct
 
 from attributes import Duration, Timestamp, Value
 from attributes.values import NANOS
 from mixer._pb import envoy_accesslog_data_pb2 as pb
 from mixer._pb import envoy_core_pb2 as core
 from mixer.server.envoy.identities import address, namespace, principal, service_account
+from mixer.server.envoy.named import Texts
 from mixer.server.envoy.outcomes import code_of, texts_of
 from mixer.server.envoy.source import DERIVED, KINDS, SEEN, EnvoySource, Read, plain, reads
 
@@ -35,6 +39,9 @@ _OURS = {
 }
 """What the metadata of a proxy says of the end it stands at."""
 
+Metadata: TypeAlias = Mapping[str, Struct]
+"""What filters have left behind, by their names."""
+
 Entry: TypeAlias = pb.HTTPAccessLogEntry | pb.TCPAccessLogEntry
 
 
@@ -46,6 +53,8 @@ class Proxy:
     id: str = ""
     version: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    serial: int = field(default_factory=count().__next__)
+    """Of each that introduces itself, another."""
 
     @classmethod
     def of(cls, node: core.Node, log: str) -> Proxy:
@@ -60,23 +69,36 @@ class Proxy:
 class Logged(EnvoySource):
     """One entry: a request of HTTP, or a connection."""
 
-    __slots__ = ("common", "entry", "http", "proxy", "since")
+    __slots__ = ("_named", "_read", "common", "entry", "http", "proxy", "since", "tags")
 
     def __init__(
         self,
         entry: Entry,
         proxy: Proxy,
-        named: Mapping[str, Value],
+        tags: Texts,
+        read: Callable[[Texts], Mapping[str, Value]],
         reporter: str,
-        since: tuple[int, int],
+        since: tuple[int, int] = (0, 0),
     ) -> None:
-        """*since* are the bytes of a connection that were told of before: received, sent."""
-        super().__init__(named, reporter)
+        """
+        *tags* are what *read* has attributes by name of; *since* are the bytes of a connection
+        that were told of before: received, sent.
+        """
+        super().__init__(reporter)
+        self.tags = tags
+        self._read = read
+        self._named: Mapping[str, Value] | None = None
         self.entry = entry
         self.common = entry.common_properties
         self.http = entry if entry.__class__ is pb.HTTPAccessLogEntry else None
         self.proxy = proxy
         self.since = since
+
+    @property
+    def named(self) -> Mapping[str, Value]:
+        if self._named is None:
+            self._named = self._read(self.tags)
+        return self._named
 
     def metadata(self, of: str) -> Mapping[str, Any]:
         found = self.common.metadata.filter_metadata
@@ -87,12 +109,20 @@ class Logged(EnvoySource):
         """Whether the proxy stands beside the caller."""
         return self["context.reporter.kind"] == "outbound"
 
-    def joined(self, key: str) -> Any:
-        """What our decision on the request said under *key*; None where it said nothing."""
-        for filter_ in JOINED:
-            if key in (found := self.metadata(filter_)):
-                return plain(found[key])
-        return None
+
+def joined(metadata: Metadata, key: str) -> Any:
+    """What our decision on the request said under *key*; None where it said nothing."""
+    for filter_ in JOINED:
+        if filter_ in metadata and key in (fields := metadata[filter_].fields):
+            return plain(fields[key])
+    return None
+
+
+def said_by(metadata: Metadata, filter_: str, key: str) -> str:
+    """The text that a filter has left under *key*; empty where there is none."""
+    if filter_ in metadata and key in (fields := metadata[filter_].fields):
+        return str(fields[key].string_value)
+    return ""
 
 
 def _time(message: Any, of: str) -> int | None:
@@ -146,9 +176,25 @@ def _headers(logged: Logged) -> dict[str, str]:
         "x-forwarded-for": request.forwarded_for,
         "x-request-id": request.request_id,
     }
-    return {name.lower(): sent[name] for name in sent} | {
+    return {name: sent[name] for name in sent} | {
         name: value for name, value in own.items() if value
     }
+
+
+def has_headers(request: pb.HTTPRequestProperties) -> bool:
+    """Whether anything is known of the headers of a request."""
+    return bool(
+        request.path
+        or request.original_path
+        or request.authority
+        or request.request_headers
+        or 0 < request.request_method < len(_METHODS)
+        or request.scheme
+        or request.user_agent
+        or request.referer
+        or request.forwarded_for
+        or request.request_id
+    )
 
 
 def _method(logged: Logged) -> str:
@@ -174,20 +220,27 @@ def _grpc(name: str) -> Read:
     return read
 
 
-def _peer_of(certificate: pb.TLSProperties.CertificateProperties) -> str:
-    uris = [name.uri for name in certificate.subject_alt_name if name.uri]
-    return uris[0] if uris else certificate.subject
+def own_name(certificate: pb.TLSProperties.CertificateProperties) -> str:
+    """Who the proxy itself is by a *certificate*: its first URI."""
+    for name in certificate.subject_alt_name:
+        if uri := name.uri:
+            return uri
+    return ""
+
+
+def peer_name(certificate: pb.TLSProperties.CertificateProperties) -> str:
+    """Who shows a *certificate*: its first URI, or its subject."""
+    return own_name(certificate) or certificate.subject
 
 
 def _source_identity(logged: Logged) -> str:
-    return _peer_of(logged.common.tls_properties.peer_certificate_properties)
+    return peer_name(logged.common.tls_properties.peer_certificate_properties)
 
 
 def _destination_identity(logged: Logged) -> str:
     if logged.is_outbound:
         return ""
-    names = logged.common.tls_properties.local_certificate_properties.subject_alt_name
-    return next((name.uri for name in names if name.uri), "")
+    return own_name(logged.common.tls_properties.local_certificate_properties)
 
 
 def _destination(logged: Logged) -> core.SocketAddress:
@@ -231,7 +284,7 @@ def _protocol(logged: Logged) -> str:
 
 
 def _error_code(logged: Logged) -> int:
-    said = logged.joined("code")
+    said = joined(logged.common.metadata.filter_metadata, "code")
     if isinstance(said, int):
         return said
     response = None if logged.http is None else logged.http.response
@@ -239,7 +292,7 @@ def _error_code(logged: Logged) -> int:
 
 
 def _error_message(logged: Logged) -> str:
-    said = logged.joined("message")
+    said = joined(logged.common.metadata.filter_metadata, "message")
     if isinstance(said, str):
         return said
     if logged.http is not None and logged["check.error_code"]:
@@ -261,7 +314,7 @@ def _counted(which: int, *, new: bool) -> Read:
 
 def _joined(key: str, default: Value | None = None) -> Read:
     def read(logged: Logged) -> Value | None:
-        said: Value | None = logged.joined(key)
+        said: Value | None = joined(logged.common.metadata.filter_metadata, key)
         return default if said is None else said
 
     return read

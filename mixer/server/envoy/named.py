@@ -19,9 +19,17 @@ from mixer.server.front import Front
 Misfit: TypeAlias = Callable[[str], None]
 """Is told the name of an attribute whose text is no value of its type."""
 
+Texts: TypeAlias = tuple[tuple[str, str], ...]
+"""Names, and the texts that are given for them."""
+
 MAX_KNOWN = 256
 LONGEST_KNOWN = 4096
 """Characters of texts that are kept with their values."""
+
+
+def texts_of(given: Mapping[str, str]) -> Texts:
+    """The texts of a map of a message."""
+    return tuple([(key, given[key]) for key in given])  # items() of protobuf are slower
 
 
 class Named:
@@ -33,11 +41,10 @@ class Named:
         self._types = vocabulary.types
         self._maps = {name for name, type_ in self._types.items() if type_ is ValueType.STRING_MAP}
         self._misfit = misfit
-        self._known: dict[tuple[tuple[str, str], ...], dict[str, Value]] = {}
+        self._known: dict[Texts, dict[str, Value]] = {}
 
-    def read(self, texts: Mapping[str, str]) -> Mapping[str, Value]:
-        """The attributes that *texts* give, by name."""
-        given = tuple([(key, texts[key]) for key in texts])  # items() of protobuf are slower
+    def read(self, given: Texts) -> Mapping[str, Value]:
+        """The attributes that are *given*, by name."""
         found = self._known.get(given)
         if found is None:
             found = self.values(given)
@@ -78,13 +85,14 @@ class Names:
 
     def read(self, vocabulary: Vocabulary, texts: Mapping[str, str]) -> Mapping[str, Value]:
         """The attributes of a *vocabulary* that *texts* give, by name."""
-        return self._by(vocabulary).read(texts)
+        return self.by(vocabulary).read(texts_of(texts))
 
     def fresh(self, vocabulary: Vocabulary, texts: Mapping[str, str]) -> Mapping[str, Value]:
         """The same of *texts* that do not come again."""
-        return self._by(vocabulary).values(texts.items())
+        return self.by(vocabulary).values(texts.items())
 
-    def _by(self, vocabulary: Vocabulary) -> Named:
+    def by(self, vocabulary: Vocabulary) -> Named:
+        """What reads them for a *vocabulary*."""
         if vocabulary is not self._vocabulary:
             self._vocabulary = vocabulary
             self._named = Named(vocabulary, self._misfit)

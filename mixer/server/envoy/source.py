@@ -20,7 +20,8 @@ KINDS = ("inbound", "outbound")
 """What a log may be called, so that it tells which end its proxy stands at."""
 
 _JWT = "envoy.filters.http.jwt_authn"
-_RBAC = "envoy.filters.http.rbac"
+RBAC = "envoy.filters.http.rbac"
+"""The filter whose shadow rules leave word of what they would have done."""
 _GRPC = "application/grpc"
 
 
@@ -34,12 +35,16 @@ class EnvoySource(ABC, dict[str, Value | None]):
     reads: ClassVar[Mapping[str, tuple[Read | None, Read | None]]]
     """See `reads`."""
 
-    __slots__ = ("named", "reporter")
+    __slots__ = ("reporter",)
 
-    def __init__(self, named: Mapping[str, Value], reporter: str) -> None:
-        """*named* is given by name; *reporter* the kind of proxy where nobody says another."""
-        self.named = named
+    def __init__(self, reporter: str) -> None:
+        """*reporter* is the kind of proxy where nobody says another."""
         self.reporter = reporter
+
+    @property
+    @abstractmethod
+    def named(self) -> Mapping[str, Value]:
+        """What is given by name."""
 
     @property
     def get(self) -> Callable[[str], Value | None]:  # type: ignore[override]
@@ -176,7 +181,7 @@ def _claim(name: str) -> Read:
 
 def _shadow(name: str) -> Read:
     def read(source: EnvoySource) -> str:
-        found = source.metadata(_RBAC)
+        found = source.metadata(RBAC)
         return found[name].string_value if name in found else ""
 
     return read
