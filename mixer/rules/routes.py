@@ -174,6 +174,8 @@ class Scope:
 
     routes: tuple[Route, ...]
     gather: Gather
+    quotas: frozenset[str] = frozenset()
+    """Short names of the quotas that these know, case folded."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,6 +205,11 @@ class Routes:
         found = Found()
         scope.gather(bag, quota, found)
         return found
+
+    def quotas_of(self, namespace: str) -> frozenset[str]:
+        """Short names of the quotas that have rules for calls of a *namespace*, case folded."""
+        namespaces = self.table[Variety.QUOTA]
+        return (namespaces.get(namespace) or namespaces[self.default_namespace]).quotas
 
 
 IDENTITY = ("context.reporter.kind", "destination.namespace", "source.namespace")

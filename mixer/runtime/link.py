@@ -96,9 +96,10 @@ def _scope(
     first = [entry for entry in found if entry[0] == default]
     own = [entry for entry in found if entry[0] == namespace] if namespace != default else []
     routes = tuple(route for _, route in first + own)
+    quotas = frozenset(call.quota for route in routes for call in route.calls if call.quota)
     if not fused:
-        return Scope(routes, plain.gatherer(routes))
-    return Scope(routes, fuse.gatherer(routes, notes=variety is not Variety.REPORT))
+        return Scope(routes, plain.gatherer(routes), quotas)
+    return Scope(routes, fuse.gatherer(routes, notes=variety is not Variety.REPORT), quotas)
 
 
 class _Linker:

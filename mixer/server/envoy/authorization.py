@@ -17,6 +17,7 @@ from mixer.adapter.results import QuotaArgs
 from mixer.answers import CheckAnswer, HeaderChange
 from mixer.dispatch.check import check
 from mixer.errors import Code, RpcError
+from mixer.rules.routes import Routes, identity
 from mixer.runtime import Snapshot
 from mixer.server.envoy.answers import Answers, decision_id
 from mixer.server.envoy.asked import Asked
@@ -25,6 +26,8 @@ from mixer.server.front import Front
 from mixer.transport.calls import DEFECT, INTERNAL, Handler
 
 SERVICE = "envoy.service.auth.v3.Authorization"
+
+_ONE = QuotaArgs(tells=True)
 
 QUOTAS = "quotas"
 """The key of ``context_extensions`` that says which quotas a request takes from."""
@@ -59,8 +62,9 @@ class Authorization:
             with (snapshot := self._front.snapshot()) as routes:
                 answers = self._answers_of(snapshot)
                 asked = self._read(raw, snapshot)
-                quotas = _quotas(asked, routes.quotas)
-                answer = await check(routes, Bag(asked), quotas)
+                bag = Bag(asked)
+                quotas = _quotas(asked, bag, routes)
+                answer = await check(routes, bag, quotas)
             said = _say(answers, answer, asked, quotas)
         except RpcError as error:
             said = answers.fail(error.code, error.message, _is_grpc(asked))
@@ -111,15 +115,18 @@ def _is_grpc(asked: Asked | None) -> bool:
     return asked is not None and asked.is_grpc
 
 
-def _quotas(asked: Asked, known: frozenset[str]) -> Mapping[str, QuotaArgs]:
+def _quotas(asked: Asked, bag: Bag, routes: Routes) -> Mapping[str, QuotaArgs]:
     """
-    The quotas that a request takes from: those named by the proxy, else all that are configured.
+    The quotas that a request takes from: those named by the proxy, else all there are for it.
 
     Of the latter those count whose rules match. Raises RpcError where the proxy's words are wrong.
     """
     said = asked.context.context_extensions
     if QUOTAS not in said:
-        return dict.fromkeys(known, QuotaArgs(tells=True))
+        known = routes.quotas
+        if known and not routes.generates:  # what is generated may tell whose rules apply
+            known = routes.quotas_of(identity(bag).namespace)
+        return dict.fromkeys(known, _ONE)
     found = {}
     for part in filter(None, map(str.strip, said[QUOTAS].split(","))):
         name, _, amount = part.partition("=")

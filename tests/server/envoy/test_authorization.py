@@ -169,6 +169,27 @@ async def test_quotas_are_taken_in_the_same_call(start: Start) -> None:
     assert 3590 < int(seconds) <= 3600
 
 
+async def test_only_quotas_with_rules_for_a_request_are_asked(start: Start) -> None:
+    spaces = {"calls": "shop", "others": "elsewhere", "all": "istio-system"}
+    rules = [
+        QUOTA.replace("{name: quota}", f"{{name: quota, namespace: {space}}}").replace(
+            "calls", name
+        )
+        for name, space in spaces.items()
+    ]
+    mixer = await start("---".join(rules))
+    assert mixer.runtime.snapshot is not None
+    routes = mixer.runtime.snapshot.routes
+    assert routes.quotas == spaces.keys()
+    assert routes.quotas_of("shop") == {"calls", "all"}
+    assert routes.quotas_of("unheard-of") == {"all"}
+    http = {"method": "GET", "path": "/"}
+    for code in (0, 0, 0, 8):
+        extensions = {"destination.namespace": "shop"}
+        answer = await mixer.ask(request={"http": http}, context_extensions=extensions)
+        assert answer.status.code == code
+
+
 async def test_a_proxy_says_which_quotas_and_how_much(start: Start) -> None:
     mixer = await start(QUOTA)
     http = {"method": "GET", "path": "/a"}
