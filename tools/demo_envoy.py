@@ -66,7 +66,7 @@ def mixer(folder: Path, port: int, metrics: int) -> Iterator[Path]:
     """Run a mixer with the rules of the example; where it prints."""
     config, printed = folder / "config", folder / "mixer.log"
     config.mkdir()
-    for name in ("attributes.yaml", "examples/envoy.yaml"):
+    for name in ("attributes.yaml", "examples/envoy/rules.yaml"):
         shutil.copy(ROOT / "config" / name, config)
     command = [
         str(Path(sys.executable).with_name("mixs")),

@@ -78,8 +78,9 @@ def test_the_committed_schema_and_reference_are_current(
 
 
 def test_every_configuration_file_names_its_schema() -> None:
-    for file in (ROOT / "config").rglob("*.yaml"):
-        depth = "../" if file.parent.name == "examples" else "./"
+    config = ROOT / "config"
+    for file in config.rglob("*.yaml"):
+        depth = "../" * (len(file.relative_to(config).parts) - 1) or "./"
         first = f"# yaml-language-server: $schema={depth}schema.json"
         assert file.read_text().splitlines()[0] == first, file
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import subprocess
 from collections import Counter
 from collections.abc import Callable
@@ -28,6 +29,8 @@ from tests.server.test_tls import authority, files
 __all__ = ["authority", "service"]
 
 pytestmark = pytest.mark.e2e
+
+EXAMPLE = Path(__file__).parents[2] / "config" / "examples" / "envoy"
 
 RULES = """
 apiVersion: meshmixer.io/v1
@@ -135,6 +138,24 @@ def test_an_envoy_by_it_asks_and_tells(
             f'istio_told{{kind="inbound",rule="{rule}"}} 1' for rule in ("none", "no-admins.shop")
         }
         server.wait_for(lambda: told <= set(server.scrape().splitlines()))
+
+
+def test_the_example_runs_as_its_readme_says(
+    serve: Callable[..., Server],
+    service: App,
+    made: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
+    readme = (EXAMPLE / "README.md").read_text()
+    (said,) = re.findall(r"mixs envoy config (.*) > ", readme)
+    words = dict(pair.split() for pair in said.removeprefix("--").split(" --"))
+    server = serve(configured(tmp_path, (EXAMPLE / "rules.yaml").read_text()))
+    ports = {"mixer": port_of(server), "service": service.port, "listen": 0, "admin": 0}
+    whole = made(**words, **{name: f"127.0.0.1:{port}" for name, port in ports.items()})
+    with envoy(whole, tmp_path) as running:
+        assert get(running.port, "/admin")[0].status == 403
+        statuses = [get(running.port, "/buy", x_user="ann")[0].status for _ in range(4)]
+        assert sorted(set(statuses)) == [200, 429]
 
 
 def test_mixers_are_restarted_in_turn_and_no_request_fails(
