@@ -11,7 +11,7 @@ class Case:
     """One line of the result."""
 
     name: str
-    rpc: Literal["Check", "Report"]
+    rpc: Literal["Check", "Report", "StreamAccessLogs"]
     config: str
     """Folder below istio-config/."""
 
@@ -39,6 +39,7 @@ class Case:
 
 
 AUTHORIZATION = "envoy.service.auth.v3.Authorization"
+ACCESS_LOG = "envoy.service.accesslog.v3.AccessLogService"
 
 CASES = (
     Case("check without rules", "Check", "norule", "check", 10_000),
@@ -50,5 +51,9 @@ CASES = (
     Case("report of one", "Report", "telemetry", "report-1", 10_000),
     Case("report, independent", "Report", "telemetry", "report-100-independent", 200, bags=100),
     Case("report, delta", "Report", "telemetry", "report-100-delta", 200, bags=100),
+    Case(
+        "access log entries", "StreamAccessLogs", "telemetry", "access-log-100", 200,
+        bags=100, service=ACCESS_LOG,
+    ),
     Case("report with log", "Report", "telemetry-log", "report-100-independent", 200, bags=100),
-)
+)  # fmt: skip
