@@ -15,6 +15,7 @@ import pytest
 
 from bench.envoy import Envoy, proxy
 from mixer._pb import mixer_pb2 as pb
+from tests.e2e.sidecar import App, app
 from tests.peers import envoy
 from tests.server.conftest import SHARED, Server, serve
 from tests.server.test_drain import RULE, SlowPeer, peer
@@ -69,6 +70,13 @@ def front(tmp_path: Path) -> Iterator[Front]:
             return started
 
         yield start
+
+
+@pytest.fixture
+def service() -> Iterator[App]:
+    """What stands behind a proxy."""
+    with app() as running:
+        yield running
 
 
 @pytest.fixture(params=["native", "grpcio"])

@@ -13,11 +13,9 @@ import pytest
 
 from tests.e2e.conftest import port_of
 from tests.e2e.sidecar import App, asking, configured, listening, on_page, sidecar, telling, typed
-from tests.e2e.test_envoy_authorization import RULES, get, service
+from tests.e2e.test_envoy_authorization import RULES, get
 from tests.peers import envoy
 from tests.server.conftest import Server
-
-__all__ = ["service"]
 
 pytestmark = pytest.mark.e2e
 

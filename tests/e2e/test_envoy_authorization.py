@@ -14,7 +14,7 @@ import yaml
 
 from bench.envoy import Config, Envoy
 from tests.e2e.conftest import port_of
-from tests.e2e.sidecar import App, app, asking, configured, listening, sidecar, typed
+from tests.e2e.sidecar import App, asking, configured, listening, sidecar, typed
 from tests.peers import envoy
 from tests.server.conftest import Server
 
@@ -96,12 +96,6 @@ spec:
 ROOT = Path(__file__).parents[2]
 
 Front: TypeAlias = Callable[..., Envoy]
-
-
-@pytest.fixture
-def service() -> Iterator[App]:
-    with app() as running:
-        yield running
 
 
 @pytest.fixture(params=["native", "grpcio"])

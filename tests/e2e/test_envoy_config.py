@@ -21,12 +21,12 @@ from bench.envoy import program
 from mixer.cli import mixs
 from tests.e2e.conftest import port_of
 from tests.e2e.sidecar import App, configured
-from tests.e2e.test_envoy_authorization import get, service
+from tests.e2e.test_envoy_authorization import get
 from tests.peers import envoy, require
 from tests.server.conftest import Server
 from tests.server.test_tls import authority, files
 
-__all__ = ["authority", "service"]
+__all__ = ["authority"]
 
 pytestmark = pytest.mark.e2e
 

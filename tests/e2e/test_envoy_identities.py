@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from bench.envoy import TYPES, Config
 from tests.e2e.conftest import port_of
-from tests.e2e.sidecar import App, app, asking, configured, listening, sidecar, typed
+from tests.e2e.sidecar import App, asking, configured, listening, sidecar, typed
 from tests.peers import envoy
 from tests.server.conftest import Server
 
@@ -112,12 +112,6 @@ class Identities:
 @pytest.fixture
 def identities(tmp_path: Path) -> Identities:
     return Identities(tmp_path)
-
-
-@pytest.fixture
-def service() -> Iterator[App]:
-    with app() as running:
-        yield running
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 
 from bench.envoy import Envoy
 from tests.e2e.conftest import port_of
-from tests.e2e.sidecar import App, app, asking, configured, sidecar
+from tests.e2e.sidecar import App, asking, configured, sidecar
 from tests.e2e.test_envoy_authorization import get
 from tests.peers import envoy
 from tests.server.conftest import Server
@@ -57,12 +57,6 @@ spec:
 """
 
 Start = Callable[..., Envoy]
-
-
-@pytest.fixture
-def service() -> Iterator[App]:
-    with app() as running:
-        yield running
 
 
 @pytest.fixture

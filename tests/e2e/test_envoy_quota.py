@@ -12,7 +12,7 @@ from bench.envoy import Config, Envoy
 from mixer._pb import envoy_ratelimit_pb2 as pb
 from mixer.server.envoy.ratelimit import SERVICE as RATE_LIMIT
 from tests.e2e.conftest import port_of
-from tests.e2e.sidecar import App, app, configured, on_page, sidecar
+from tests.e2e.sidecar import App, configured, on_page, sidecar
 from tests.e2e.test_envoy_authorization import get
 from tests.peers import envoy, wait_for
 from tests.server.conftest import Server
@@ -49,12 +49,6 @@ def enforcing(quota: str) -> Config:
     assert builder["quota"] == {"string_value": "calls"}
     builder["quota"] = {"string_value": quota}
     return filter_  # type: ignore[no-any-return]
-
-
-@pytest.fixture
-def service() -> Iterator[App]:
-    with app() as running:
-        yield running
 
 
 def statuses(port: int, user: str, times: int) -> list[int]:

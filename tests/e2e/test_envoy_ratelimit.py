@@ -11,11 +11,9 @@ import pytest
 from bench.envoy import Envoy
 from tests.e2e.conftest import port_of
 from tests.e2e.sidecar import App, configured, sidecar, typed
-from tests.e2e.test_envoy_authorization import get, service
+from tests.e2e.test_envoy_authorization import get
 from tests.peers import envoy
 from tests.server.conftest import Server
-
-__all__ = ["service"]
 
 pytestmark = pytest.mark.e2e
 

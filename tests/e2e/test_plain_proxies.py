@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeAlias
@@ -13,7 +13,7 @@ import yaml
 
 from bench.server import free_port
 from tests.e2e.conftest import port_of
-from tests.e2e.sidecar import App, app, configured, sidecar
+from tests.e2e.sidecar import App, configured, sidecar
 from tests.e2e.test_envoy_authorization import get
 from tests.peers import caddy, envoy, nginx
 from tests.server.conftest import Server
@@ -63,12 +63,6 @@ spec:
 """
 
 Start: TypeAlias = Callable[[str, Path, int], AbstractContextManager[None]]
-
-
-@pytest.fixture
-def service() -> Iterator[App]:
-    with app() as running:
-        yield running
 
 
 @pytest.fixture
