@@ -159,6 +159,7 @@ class Http1Peer(asyncio.Protocol):
         if self._draining or self._connection.our_state is not h11.DONE:
             self._transport.close()
             return
+        self._begun = bool(self._connection.trailing_data[0])
         self._connection.start_next_cycle()
         if self._writable:
             self._go_on()

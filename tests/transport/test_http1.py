@@ -213,8 +213,13 @@ def test_a_request_in_flight_is_answered_while_the_server_drains(server: Served)
 
 @pytest.mark.parametrize(
     "sent",
-    [b"G", b"GET / HTTP/1.1\r\nHost:", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nx"],
-    ids=["nothing much", "half a head", "half a body"],
+    [
+        b"G",
+        b"GET / HTTP/1.1\r\nHost:",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nx",
+        b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP",
+    ],
+    ids=["nothing much", "half a head", "half a body", "half a request behind another"],
 )
 def test_who_does_not_end_a_request_is_cut_off(server: Served, sent: bytes) -> None:
     with Raw(server.address, sent) as raw:
@@ -223,6 +228,9 @@ def test_who_does_not_end_a_request_is_cut_off(server: Served, sent: bytes) -> N
             other.request("GET", "/")
             other.getresponse().read()
             server.look()
+        if b"/slow" in sent:
+            raw.until(b"GET /slow ")
+            server.look(2)
         assert raw.is_cut_off()
         other.request("GET", "/")
         assert other.getresponse().read() == b"GET / "

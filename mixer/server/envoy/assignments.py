@@ -135,7 +135,11 @@ class Assignments:
                     (key, said.bucket_id.bucket[key]) for key in said.bucket_id.bucket
                 )
                 elapsed = said.time_elapsed.seconds + said.time_elapsed.nanos / NANOS
-                usage = Usage(said.num_requests_allowed, said.num_requests_denied, max(elapsed, 0))
+                usage = Usage(
+                    min(said.num_requests_allowed, _UINT32),
+                    min(said.num_requests_denied, _UINT32),
+                    max(elapsed, 0.0),
+                )
                 try:
                     assignment = await self._assign(proxy, snapshot, routes, entries, usage)
                 except Unanswerable as error:

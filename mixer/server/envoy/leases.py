@@ -97,12 +97,12 @@ class Lease:
         }
         burst, rate = self._rate(rates, usage.demand)
         lent = {one: self._held.get(one, 0) for one in looks if one not in rates}
-        # What was used counts from now, and so comes back late rather than early.
-        back = await _ask(counters, {counter: -units for counter, units in lent.items()})
-        settled = await _ask(counters, dict.fromkeys(lent, usage.allowed))
-        if back is None or settled is None:
-            return None
         self._held = dict.fromkeys(looks, 0)
+        # What was used counts from now, and so comes back late rather than early.
+        await _ask(counters, {counter: -units for counter, units in lent.items()})
+        settled = await _ask(counters, dict.fromkeys(lent, usage.allowed))
+        if settled is None:
+            return None
         if not settled:
             return Assignment(burst, rate)
         units = await self._take(counters, settled, usage)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from adapters.memquota import Memquota, MemquotaConfig
 from adapters.memquota.limits import QuotaLimit
-from mixer.adapter import Duration, Env, Quota, Shape, ValueType
+from mixer.adapter import Duration, Env, Grant, Quota, QuotaArgs, Shape, ValueType
 from mixer.config.model import Mode, OnError
 from mixer.memory.memory import allocate
 from mixer.memory.records import Records
@@ -248,6 +248,29 @@ async def test_a_handler_that_fails_says_nothing_unless_it_may_be_skipped(outcom
     assigned = await Lease(1, Shares(clock=clock)).renew(both, Usage(0, 1, 0))  # type: ignore[arg-type]
     expected = Assignment(5, is_fresh=True) if outcome is OnError.SKIP else None
     assert assigned == expected
+
+
+async def test_what_a_handler_that_fails_was_given_back_is_not_given_back_again() -> None:
+    clock = Clock()
+    handler = memquota(10, 3600, clock)
+    both = pending(handler)
+    lease = Lease(1, Shares(clock=clock))
+    assert await lease.renew(both, Usage(0, 1, 0)) == Assignment(10, is_fresh=True)  # type: ignore[arg-type]
+    call = both[0][1]  # type: ignore[index]
+    allocate, failing = call.verb, [False]
+
+    def verb(instance: Quota, args: QuotaArgs) -> Grant:
+        if failing[0] and args.amount > 0:
+            raise OSError
+        return allocate(instance, args)
+
+    call.verb, failing[0] = verb, True
+    assert await lease.renew(both, Usage(4, 0, 5.0)) is None  # type: ignore[arg-type]
+    failing[0] = False
+    taken = handler.allocate(Quota(name=NAME, dimensions={"user": "ann"}), QuotaArgs(6))
+    assert taken.amount == 6
+    again = await lease.renew(both, Usage(1, 0, 5.0))  # type: ignore[arg-type]
+    assert again == Assignment(3, is_fresh=True)
 
 
 async def test_rules_in_shadow_limit_nothing() -> None:
