@@ -42,6 +42,9 @@ LIFETIME_SECONDS = 60
 MISSED_REPORTS = 4
 """So many reports may be late or lost before it ends, too."""
 
+LONGEST_SECONDS = 86400.0
+"""Between two reports; a proxy that says more is not believed."""
+
 MAX_BUCKETS = 10_000
 """Of one proxy; of more, the one that was reported longest ago is forgotten."""
 
@@ -138,7 +141,7 @@ class Assignments:
                 usage = Usage(
                     min(said.num_requests_allowed, _UINT32),
                     min(said.num_requests_denied, _UINT32),
-                    max(elapsed, 0.0),
+                    min(max(elapsed, 0.0), LONGEST_SECONDS),
                 )
                 try:
                     assignment = await self._assign(proxy, snapshot, routes, entries, usage)

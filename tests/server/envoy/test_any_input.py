@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mixer._pb import envoy_auth_pb2 as pb
+from mixer._pb import envoy_quota_pb2 as quota
+from mixer.server.envoy.assignments import SERVICE
 from tests.server.envoy.conftest import Mixer, Start
 
 RULES = """
@@ -93,3 +96,59 @@ async def test_bytes_that_are_no_request_are_answered_too(start: Start) -> None:
     spoiled = raw.replace(b"x", b"\xff")
     answer = await asyncio.to_thread(asyncio.run, mixer.service.check(spoiled))
     assert pb.CheckResponse.FromString(answer).error_response.status.code == 400
+
+
+USAGES = st.fixed_dictionaries(
+    {"bucket_id": st.builds(lambda texts: {"bucket": texts}, MAPS)},
+    optional={
+        "num_requests_allowed": st.integers(0, 2**64 - 1),
+        "num_requests_denied": st.integers(0, 2**64 - 1),
+        "time_elapsed": st.builds(
+            lambda seconds, nanos: {"seconds": seconds, "nanos": nanos},
+            st.integers(-(2**63), 2**63 - 1),
+            st.integers(-(2**31), 2**31 - 1),
+        ),
+    },
+)
+
+
+async def test_whatever_is_reported_of_quotas_the_stream_goes_on(start: Start) -> None:
+    mixer = await start(RULES)
+
+    @settings(
+        max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), database=None
+    )
+    @given(st.lists(st.lists(USAGES, max_size=3), max_size=3), st.binary(max_size=10))
+    def tell(reports: list[list[dict[str, Any]]], more: bytes) -> None:
+        asyncio.run(told(reports, more))
+
+    async def told(reports: list[list[dict[str, Any]]], more: bytes) -> None:
+        expected = sum(len(usages) for usages in reports)
+        answered = 0
+
+        async def sent() -> AsyncIterator[bytes]:
+            for usages in reports:
+                message = quota.RateLimitQuotaUsageReports(
+                    domain="calls", bucket_quota_usages=usages
+                )
+                yield message.SerializeToString()
+            yield more
+
+        async def send(raw: bytes) -> None:
+            nonlocal answered
+            actions = quota.RateLimitQuotaResponse.FromString(raw).bucket_action
+            for action in actions:
+                strategy = action.quota_assignment_action.rate_limit_strategy
+                if strategy.HasField("token_bucket"):
+                    answered += 1
+                    assert strategy.token_bucket.max_tokens > 0
+                    assert strategy.token_bucket.fill_interval.seconds > 0
+                elif not strategy.blanket_rule:
+                    continue  # before a bucket of tokens, so that it is full
+                else:
+                    answered += 1
+
+        await mixer.assignments.streams[f"{SERVICE}/StreamRateLimitQuotas"](sent(), send)
+        assert answered >= expected
+
+    await asyncio.to_thread(tell)
