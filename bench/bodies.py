@@ -97,13 +97,7 @@ def _entries() -> logs.StreamAccessLogsMessage:
     message.identifier.log_name = "inbound"
     for entry in message.http_logs.log_entry:
         known = entry.common_properties.metadata.filter_metadata
-        decision: dict[str, Any] = {
-            "decision": "allow",
-            "decision_id": "5f3a",
-            "code": 0,
-            "revision": "8c1e",
-        }
-        known["envoy.filters.http.ext_authz"].update(decision)
+        known["envoy.filters.http.ext_authz"].update(_DECISION)
     return message
 
 

@@ -174,9 +174,7 @@ class _Ledger:
         self._make = make
         self._shapes = {shape.name: shape for shape, _ in limits}
         self._counters = {shape.name: make(quota, shape) for shape, quota in limits}
-        self._wanted: OrderedDict[tuple[str, WantedLimit], Counters | SharedCounters] = (
-            OrderedDict()
-        )
+        self._wanted: OrderedDict[tuple[str, WantedLimit], _Counters] = OrderedDict()
         """Those of limits that callers want; the ones last asked for come last."""
         self._answered = answered
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from google.protobuf.descriptor_pool import DescriptorPool
 from structlog.typing import FilteringBoundLogger
@@ -33,6 +34,10 @@ QUIET_LOOKS = 60
 
 GOING_AWAY_SECONDS = 1.0
 """How long a client may take to answer that it has heard of our going away."""
+
+
+_Anybody: TypeAlias = Greeting | Peer | Http1Peer
+"""Whoever has come, by what it speaks."""
 
 
 class NativeServer:
@@ -68,7 +73,7 @@ class NativeServer:
         self._tls: ssl.SSLContext | None = None
         self._closing = ExitStack()
         """All that ends when nobody is let in any longer."""
-        self._peers: set[Greeting | Peer | Http1Peer] = set()
+        self._peers: set[_Anybody] = set()
         self._arriving: set[asyncio.Task[None]] = set()
         """Connections that TLS has not agreed on yet, mostly."""
         self._draining = False
@@ -129,12 +134,12 @@ class NativeServer:
             return self._make_http1(self._come, self._gone)
         return Peer(self._service, self._come, self._gone)
 
-    def _come(self, peer: Greeting | Peer | Http1Peer) -> None:
+    def _come(self, peer: _Anybody) -> None:
         self._peers.add(peer)
         if self._draining:
             peer.drain()
 
-    def _gone(self, peer: Greeting | Peer | Http1Peer) -> None:
+    def _gone(self, peer: _Anybody) -> None:
         self._peers.discard(peer)
         self._tell_if_empty()
 

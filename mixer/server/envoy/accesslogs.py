@@ -16,7 +16,7 @@ from mixer.errors import RpcError
 from mixer.rules.folding import Folds
 from mixer.runtime import Snapshot
 from mixer.server.envoy.logged import Entry, Logged, Proxy
-from mixer.server.envoy.named import Names, texts_of
+from mixer.server.envoy.named import Names, pairs_of
 from mixer.server.envoy.sights import entry_folds
 from mixer.server.front import Front
 from mixer.transport.calls import Send, StreamHandler
@@ -95,7 +95,7 @@ class AccessLogs:
     ) -> Iterator[Logged]:
         read = self._names.by(snapshot.plan.model.vocabulary).read
         for entry in entries:
-            tags = texts_of(entry.common_properties.custom_tags)
+            tags = pairs_of(entry.common_properties.custom_tags)
             yield Logged(entry, proxy, tags, read, self._reporter, totals.before(entry))
 
     def _folds_of(self, snapshot: Snapshot) -> Folds | None:

@@ -11,25 +11,23 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from math import inf
-from time import time_ns
-from typing import TypeAlias
 
 from google.protobuf.message import DecodeError
 from structlog.typing import FilteringBoundLogger
 
-from attributes import Bag, Timestamp
 from attributes.values import NANOS
 from mixer._pb import envoy_quota_pb2 as pb
 from mixer._pb import envoy_type_pb2 as types
 from mixer.adapter import Milestones
 from mixer.adapter.table import Table
 from mixer.adapter.template import Variety
-from mixer.dispatch.preprocess import preprocess
-from mixer.rules.routes import Pending, Routes, identity
+from mixer.dispatch.run import error_list
+from mixer.errors import Code, RpcError
+from mixer.rules.routes import Pending, identity
 from mixer.runtime import Snapshot
-from mixer.server.envoy.described import Described, quotas_of
+from mixer.server.envoy.descriptors import bag_of, quotas_named
 from mixer.server.envoy.leases import REFUSED, REPORT_SECONDS, UNLIMITED, Assignment, Lease, Usage
-from mixer.server.envoy.named import Names
+from mixer.server.envoy.named import Names, Texts, pairs_of
 from mixer.server.envoy.shares import Shares
 from mixer.server.front import Front
 from mixer.transport.calls import Send, StreamHandler
@@ -56,19 +54,12 @@ _NEVER = 30 * 86400
 
 _UINT32 = 2**32 - 1
 
-_Entries: TypeAlias = frozenset[tuple[str, str]]
-_Action: TypeAlias = pb.RateLimitQuotaResponse.BucketAction
-
-
-class Unanswerable(Exception):
-    """Why there is nothing to say of a bucket."""
-
 
 @dataclass(slots=True)
 class _Proxy:
     """One stream of reports."""
 
-    leases: OrderedDict[_Entries, Lease] = field(default_factory=OrderedDict)
+    leases: OrderedDict[Texts, Lease] = field(default_factory=OrderedDict)
     """By bucket; those reported last come last."""
 
     domain: str = ""
@@ -132,11 +123,9 @@ class Assignments:
         send: Send,
     ) -> None:
         response = pb.RateLimitQuotaResponse()
-        with (snapshot := self._front.snapshot()) as routes:
+        with (snapshot := self._front.snapshot()):
             for said in usages:
-                entries = frozenset(
-                    (key, said.bucket_id.bucket[key]) for key in said.bucket_id.bucket
-                )
+                entries = tuple(sorted(pairs_of(said.bucket_id.bucket)))
                 elapsed = said.time_elapsed.seconds + said.time_elapsed.nanos / NANOS
                 usage = Usage(
                     min(said.num_requests_allowed, _UINT32),
@@ -144,8 +133,8 @@ class Assignments:
                     min(max(elapsed, 0.0), LONGEST_SECONDS),
                 )
                 try:
-                    assignment = await self._assign(proxy, snapshot, routes, entries, usage)
-                except Unanswerable as error:
+                    assignment = await self._assign(proxy, snapshot, entries, usage)
+                except RpcError as error:
                     self._tell(error)
                     continue
                 lifetime = max(LIFETIME_SECONDS, MISSED_REPORTS * (usage.seconds or REPORT_SECONDS))
@@ -160,11 +149,11 @@ class Assignments:
         self,
         proxy: _Proxy,
         snapshot: Snapshot,
-        routes: Routes,
-        entries: _Entries,
+        entries: Texts,
         usage: Usage,
     ) -> Assignment:
-        pending = await self._pending(snapshot, routes, proxy.domain, dict(entries))
+        """What a bucket may let pass. Raises RpcError where a rule or a handler fails."""
+        pending = await self._pending(snapshot, proxy.domain, dict(entries))
         if pending is None:
             return REFUSED
         lease = proxy.leases.get(entries)
@@ -178,24 +167,17 @@ class Assignments:
         proxy.leases.move_to_end(entries)
         assignment = await lease.renew(pending, usage)
         if assignment is None:
-            raise Unanswerable("a handler failed")
+            raise RpcError(Code.INTERNAL, "a handler failed")
         return assignment
 
     async def _pending(
-        self, snapshot: Snapshot, routes: Routes, domain: str, entries: Mapping[str, str]
+        self, snapshot: Snapshot, domain: str, entries: Mapping[str, str]
     ) -> list[Pending] | None:
-        """
-        The quotas of a bucket whose rules match; None where it names one that is refused.
-
-        Raises Unanswerable where a rule fails.
-        """
-        named = self._names.read(snapshot.plan.model.vocabulary, entries)
-        bag = Bag(Described(entries, named, self._reporter, Timestamp(time_ns())))
-        if routes.generates and (errors := await preprocess(routes, bag)):
-            raise Unanswerable(errors)
-        whose = identity(bag)
+        """The quotas of a bucket whose rules match; None where it names one that is refused."""
+        bag = await bag_of(entries, self._names, self._reporter, snapshot)
+        routes, whose = snapshot.routes, identity(bag)
         pending: list[Pending] = []
-        for name in sorted(quotas_of(routes, domain, entries)):
+        for name in sorted(quotas_named(routes, domain, entries)):
             if name.casefold() not in routes.quotas:
                 routes.observer.unknown_quota(name)
                 if routes.deny_unknown_quota:
@@ -203,14 +185,14 @@ class Assignments:
                 continue
             found = routes.gather(Variety.QUOTA, bag, whose, name.casefold())
             if found.failures or found.denials:
-                raise Unanswerable("; ".join((*found.failures, *found.denials)))
+                raise RpcError(Code.INTERNAL, error_list(found.failures + found.denials))
             pending += found.pending
         return pending
 
-    async def _release(self, domain: str, entries: _Entries, lease: Lease) -> None:
+    async def _release(self, domain: str, entries: Texts, lease: Lease) -> None:
         try:
-            with (snapshot := self._front.snapshot()) as routes:
-                pending = await self._pending(snapshot, routes, domain, dict(entries))
+            with (snapshot := self._front.snapshot()):
+                pending = await self._pending(snapshot, domain, dict(entries))
                 await lease.release(pending or [])
         except Exception as error:  # the units come back with their window
             self._tell(error)

@@ -6,16 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from attributes import Timestamp, Value
-from mixer.rules.routes import Routes
 from mixer.server.envoy.identities import address
 from mixer.server.envoy.source import DERIVED, SEEN, EnvoySource, Read, reads
 
 REMOTE_ADDRESS = "remote_address"
 """The key of an entry with the address of the caller, whatever the proxy's configuration."""
-
-
-QUOTA = "quota"
-"""The key of an entry that names the quota that its descriptor takes from."""
 
 
 class Described(EnvoySource):
@@ -50,10 +45,3 @@ _DERIVED: Mapping[str, Read] = {
     "context.timestamp": lambda described: described.received,
 }
 Described.reads = reads({}, _DERIVED)
-
-
-def quotas_of(routes: Routes, domain: str, entries: Mapping[str, str]) -> frozenset[str]:
-    """The quotas of a descriptor: the one it names, that of its domain, or all there are."""
-    if QUOTA in entries:
-        return frozenset((entries[QUOTA],))
-    return frozenset((domain,)) if domain.casefold() in routes.quotas else routes.quotas

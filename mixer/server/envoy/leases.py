@@ -145,14 +145,14 @@ class Lease:
             _, fair[counter] = self._shares.take(counter, self._member, usage.demand, free)
         wanted = min(fair.values())
         taken = await _ask(counters, dict.fromkeys(settled, wanted))
-        units = min((grant.amount for grant in taken.values()), default=0) if taken else 0
+        granted = {} if taken is None else {c: grant.amount for c, grant in taken.items()}
+        units = min(granted.values(), default=wanted)
+        self._held |= dict.fromkeys(granted, units)
         for counter, expected in fair.items():
-            if units != expected:
-                self._shares.hold(counter, self._member, usage.demand, units)
-        self._held |= dict.fromkeys(settled, units)
-        spare = {c: units - grant.amount for c, grant in (taken or {}).items()}
-        await _ask(counters, {counter: less for counter, less in spare.items() if less})
-        return units if taken is not None else None
+            if (held := self._held[counter]) != expected:
+                self._shares.hold(counter, self._member, usage.demand, held)
+        await _ask(counters, {c: units - more for c, more in granted.items() if more > units})
+        return None if taken is None else units
 
 
 def _counters(pending: Sequence[Pending]) -> dict[str, Pending]:

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, TypeAlias
 
-from google.protobuf.struct_pb2 import Struct
-
 from attributes import Duration, Timestamp, Value
 from attributes.values import NANOS
 from mixer._pb import envoy_accesslog_data_pb2 as pb
@@ -38,9 +36,6 @@ _OURS = {
     "workload.namespace": "NAMESPACE",
 }
 """What the metadata of a proxy says of the end it stands at."""
-
-Metadata: TypeAlias = Mapping[str, Struct]
-"""What filters have left behind, by their names."""
 
 Entry: TypeAlias = pb.HTTPAccessLogEntry | pb.TCPAccessLogEntry
 
@@ -109,20 +104,12 @@ class Logged(EnvoySource):
         """Whether the proxy stands beside the caller."""
         return self["context.reporter.kind"] == "outbound"
 
-
-def joined(metadata: Metadata, key: str) -> Any:
-    """What our decision on the request said under *key*; None where it said nothing."""
-    for filter_ in JOINED:
-        if filter_ in metadata and key in (fields := metadata[filter_].fields):
-            return plain(fields[key])
-    return None
-
-
-def said_by(metadata: Metadata, filter_: str, key: str) -> str:
-    """The text that a filter has left under *key*; empty where there is none."""
-    if filter_ in metadata and key in (fields := metadata[filter_].fields):
-        return str(fields[key].string_value)
-    return ""
+    def joined(self, key: str) -> Any:
+        """What our decision on the request said under *key*; None where it said nothing."""
+        for filter_ in JOINED:
+            if key in (found := self.metadata(filter_)):
+                return plain(found[key])
+        return None
 
 
 def _time(message: Any, of: str) -> int | None:
@@ -179,22 +166,6 @@ def _headers(logged: Logged) -> dict[str, str]:
     return {name: sent[name] for name in sent} | {
         name: value for name, value in own.items() if value
     }
-
-
-def has_headers(request: pb.HTTPRequestProperties) -> bool:
-    """Whether anything is known of the headers of a request."""
-    return bool(
-        request.path
-        or request.original_path
-        or request.authority
-        or request.request_headers
-        or 0 < request.request_method < len(_METHODS)
-        or request.scheme
-        or request.user_agent
-        or request.referer
-        or request.forwarded_for
-        or request.request_id
-    )
 
 
 def _method(logged: Logged) -> str:
@@ -284,7 +255,7 @@ def _protocol(logged: Logged) -> str:
 
 
 def _error_code(logged: Logged) -> int:
-    said = joined(logged.common.metadata.filter_metadata, "code")
+    said = logged.joined("code")
     if isinstance(said, int):
         return said
     response = None if logged.http is None else logged.http.response
@@ -292,7 +263,7 @@ def _error_code(logged: Logged) -> int:
 
 
 def _error_message(logged: Logged) -> str:
-    said = joined(logged.common.metadata.filter_metadata, "message")
+    said = logged.joined("message")
     if isinstance(said, str):
         return said
     if logged.http is not None and logged["check.error_code"]:
@@ -314,7 +285,7 @@ def _counted(which: int, *, new: bool) -> Read:
 
 def _joined(key: str, default: Value | None = None) -> Read:
     def read(logged: Logged) -> Value | None:
-        said: Value | None = joined(logged.common.metadata.filter_metadata, key)
+        said: Value | None = logged.joined(key)
         return default if said is None else said
 
     return read

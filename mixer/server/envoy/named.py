@@ -27,8 +27,8 @@ LONGEST_KNOWN = 4096
 """Characters of texts that are kept with their values."""
 
 
-def texts_of(given: Mapping[str, str]) -> Texts:
-    """The texts of a map of a message."""
+def pairs_of(given: Mapping[str, str]) -> Texts:
+    """Names and texts of a map of a message."""
     return tuple([(key, given[key]) for key in given])  # items() of protobuf are slower
 
 
@@ -85,7 +85,7 @@ class Names:
 
     def read(self, vocabulary: Vocabulary, texts: Mapping[str, str]) -> Mapping[str, Value]:
         """The attributes of a *vocabulary* that *texts* give, by name."""
-        return self.by(vocabulary).read(texts_of(texts))
+        return self.by(vocabulary).read(pairs_of(texts))
 
     def fresh(self, vocabulary: Vocabulary, texts: Mapping[str, str]) -> Mapping[str, Value]:
         """The same of *texts* that do not come again."""

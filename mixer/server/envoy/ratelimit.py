@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import ceil
-from time import time_ns
 
 from google.protobuf.message import DecodeError
 from structlog.typing import FilteringBoundLogger
 
-from attributes import Bag, Timestamp, Vocabulary
 from attributes.values import NANOS
 from mixer._pb import envoy_core_pb2 as core
 from mixer._pb import envoy_ratelimit_common_pb2 as common
 from mixer._pb import envoy_ratelimit_pb2 as pb
 from mixer.adapter.results import QuotaArgs, WantedLimit
 from mixer.answers import QuotaAnswer, Standing
-from mixer.dispatch.preprocess import preprocess
 from mixer.dispatch.quota import allocate
 from mixer.errors import Code, RpcError
-from mixer.rules.routes import Routes, identity
-from mixer.server.envoy.described import Described, quotas_of
+from mixer.rules.routes import identity
+from mixer.runtime import Snapshot
+from mixer.server.envoy.descriptors import bag_of, quotas_named
 from mixer.server.envoy.named import Names
 from mixer.server.front import Front
 from mixer.transport.calls import Handler
@@ -58,17 +56,16 @@ class RateLimit:
             request = pb.RateLimitRequest.FromString(raw)
         except DecodeError as error:
             raise RpcError(Code.INVALID_ARGUMENT, f"the request can't be read: {error}") from None
-        with (snapshot := self._front.snapshot()) as routes:
+        with (snapshot := self._front.snapshot()):
             answers = [
-                await self._take(routes, snapshot.plan.model.vocabulary, request, descriptor)
+                await self._take(snapshot, request, descriptor)
                 for descriptor in request.descriptors
             ]
         return _response(answers).SerializeToString()
 
     async def _take(
         self,
-        routes: Routes,
-        vocabulary: Vocabulary,
+        snapshot: Snapshot,
         request: pb.RateLimitRequest,
         descriptor: common.RateLimitDescriptor,
     ) -> Mapping[str, tuple[int, QuotaAnswer]]:
@@ -76,16 +73,12 @@ class RateLimit:
         entries = {entry.key: entry.value for entry in descriptor.entries}
         if not entries:
             return {}  # some filters send descriptors that say nothing
-        received = Timestamp(time_ns())
-        named = self._names.read(vocabulary, entries)
-        bag = Bag(Described(entries, named, self._reporter, received))
-        if routes.generates and (errors := await preprocess(routes, bag)):
-            raise RpcError(Code.INTERNAL, errors)
-        amount, whose = _hits(request, descriptor), identity(bag)
+        bag = await bag_of(entries, self._names, self._reporter, snapshot)
+        routes, whose, amount = snapshot.routes, identity(bag), _hits(request, descriptor)
         args = QuotaArgs(amount, tells=True, limit=_wanted(descriptor))
         return {
             name: (amount, await allocate(routes, bag, whose, name, args, ""))
-            for name in sorted(quotas_of(routes, request.domain, entries))
+            for name in sorted(quotas_named(routes, request.domain, entries))
         }
 
 

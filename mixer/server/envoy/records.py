@@ -42,7 +42,6 @@ _HEADERS = {
     "http.response.header.": "response.headers.",
 }
 
-_KINDS = ("inbound", "outbound")
 _LOG_NAME = "log_name"
 """What Envoy's access logger says of itself, in the resource."""
 

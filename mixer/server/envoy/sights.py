@@ -14,8 +14,8 @@ from attributes import Source
 from attributes.values import NANOS
 from mixer.expr.source import compiled
 from mixer.rules.folding import HUGE, LONGEST_KEY, Folding, Folds, Measure, Number
-from mixer.server.envoy.logged import Logged, has_headers, joined, own_name, peer_name, said_by
-from mixer.server.envoy.source import RBAC
+from mixer.server.envoy.logged import Logged, own_name, peer_name
+from mixer.server.envoy.source import RBAC, SEEN
 
 MAX_KNOWN = 4096
 """Keys that are remembered by what decides them."""
@@ -29,8 +29,8 @@ _UPSTREAM = "common.upstream_remote_address.socket_address"
 _CODE = "response.response_code.value"
 _FLAGS = "common.response_flags.SerializeToString()"
 _HOST = ("common.upstream_cluster", "request.authority")
-_RBAC = f"{RBAC!r} in metadata and said_by(metadata, {RBAC!r}, {{!r}})"
-_JOINED = "joined(metadata, {!r})"
+_RBAC = f"{RBAC!r} in common.metadata.filter_metadata and seen[{{!r}}](logged)"
+_JOINED = "logged.joined({!r})"
 
 
 def _sent(name: str) -> tuple[str, ...]:
@@ -58,7 +58,7 @@ _OWN_HEADERS = {
 }
 
 _BY_ENTRY: Mapping[str, Callable[[str], tuple[str, ...]]] = {
-    "request.headers": lambda name: ("has_headers(request)", *_sent(name)),
+    "request.headers": lambda name: ("bool(request.path or logged.headers)", *_sent(name)),
     "request.query_params": lambda name: (_PATH,),
     "response.headers": lambda name: (
         "bool(response.response_headers)",
@@ -144,8 +144,10 @@ SIGHTS: Mapping[str, tuple[str, ...]] = {
     "check.cache_hit": (_JOINED.format("cache_hit"),),
     "quota.cache_hit": (_JOINED.format("quota_cache_hit"),),
     "decision.rule": (_JOINED.format("rule"),),
-    "rbac.permissive.response_code": (_RBAC.format("shadow_engine_result"),),
-    "rbac.permissive.effective_policy_id": (_RBAC.format("shadow_effective_policy_id"),),
+    **{
+        name: (_RBAC.format(name),)
+        for name in ("rbac.permissive.response_code", "rbac.permissive.effective_policy_id")
+    },
 }
 """
 By attribute, what of an entry of HTTP decides it, beside its tags and its proxy.
@@ -186,21 +188,19 @@ def entry_folds(plain: Folds, folding: Folding) -> Folds:
         return plain
     known: dict[Hashable, Hashable] = {}
 
-    def learn(logged: Source, seen: Hashable) -> Hashable:
+    def learn(logged: Source, decides: Hashable) -> Hashable:
         read = plain.fold(logged)
-        if read is None or len(str(seen)) > LONGEST_KEY:
+        if read is None or len(str(decides)) > LONGEST_KEY:
             return None
         if len(known) >= MAX_KNOWN:
             known.clear()
-        known[seen] = read[0]
+        known[decides] = read[0]
         return read[0]
 
     names = {
-        "has_headers": has_headers,
-        "joined": joined,
         "own_name": own_name,
         "peer_name": peer_name,
-        "said_by": said_by,
+        "seen": SEEN,
         "find": known.get,
         "learn": learn,
         "plain": plain.fold,
@@ -235,7 +235,7 @@ def _lines(inputs: Sequence[str], measures: Sequence[Measure]) -> Iterator[str]:
     yield "    if logged.http is None:"
     yield "        return plain(logged)"
     yield "    common, request, response = logged.common, logged.http.request, logged.http.response"
-    yield "    tls, metadata = common.tls_properties, common.metadata.filter_metadata"
+    yield "    tls = common.tls_properties"
     numbers = []
     for number, measure in enumerate(measures):
         if not measure.attribute:
@@ -249,10 +249,10 @@ def _lines(inputs: Sequence[str], measures: Sequence[Measure]) -> Iterator[str]:
         yield f"    if not 0 <= v{number} < {HUGE}:"
         yield "        return plain(logged)"
         numbers.append(f"v{number}")
-    yield f"    seen = (logged.proxy.serial, logged.tags, {''.join(f'{one}, ' for one in inputs)})"
-    yield "    key = find(seen)"
+    yield f"    decides = ({', '.join(('logged.proxy.serial', 'logged.tags', *inputs))})"
+    yield "    key = find(decides)"
     yield "    if key is None:"
-    yield "        key = learn(logged, seen)"
+    yield "        key = learn(logged, decides)"
     yield "        if key is None:"
     yield "            return plain(logged)"
     yield f"    return key, ({''.join(f'{one}, ' for one in numbers)})"

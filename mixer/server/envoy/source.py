@@ -22,6 +22,7 @@ KINDS = ("inbound", "outbound")
 _JWT = "envoy.filters.http.jwt_authn"
 RBAC = "envoy.filters.http.rbac"
 """The filter whose shadow rules leave word of what they would have done."""
+
 _GRPC = "application/grpc"
 
 

@@ -11,7 +11,7 @@ import pytest
 from attributes import Timestamp, Value, ValueType, Vocabulary, parse_ip
 from mixer._pb import envoy_auth_pb2 as pb
 from mixer.server.envoy.asked import Asked
-from mixer.server.envoy.named import Named, texts_of
+from mixer.server.envoy.named import Named, pairs_of
 from tests.server.envoy.conftest import CLASSES
 
 TYPES = {
@@ -73,7 +73,7 @@ def asked(
     for name, fields in metadata.items():
         message.metadata_context.filter_metadata[name].update(fields)
     told = [] if misfits is None else misfits
-    named = Named(vocabulary, told.append).read(texts_of(message.context_extensions))
+    named = Named(vocabulary, told.append).read(pairs_of(message.context_extensions))
     return Asked(message, named, "inbound", NOW)
 
 

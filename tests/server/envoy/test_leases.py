@@ -273,6 +273,27 @@ async def test_what_a_handler_that_fails_was_given_back_is_not_given_back_again(
     assert again == Assignment(3, is_fresh=True)
 
 
+async def test_a_handler_that_may_be_skipped_limits_nothing_when_it_fails_in_the_middle() -> None:
+    clock = Clock()
+    handler = memquota(10, 3600, clock)
+    ((_, call, built),) = pending(handler)  # type: ignore[misc]
+    allocate = call.verb
+
+    def verb(instance: Quota, args: QuotaArgs) -> Grant:
+        if args.amount > 0:
+            raise OSError
+        return allocate(instance, args)
+
+    call.verb = verb
+    both = [(Route(on_handler_error=OnError.SKIP), call, built)]
+    lease = Lease(1, Shares(clock=clock))
+    assert await lease.renew(both, Usage(0, 1, 0)) == Assignment(10, is_fresh=True)  # type: ignore[arg-type]
+    await lease.release(both)  # type: ignore[arg-type]
+    call.verb = allocate
+    left = await Lease(2, Shares(clock=clock)).renew(both, Usage(0, 1, 0))  # type: ignore[arg-type]
+    assert left == Assignment(10, is_fresh=True), "nothing was taken, and nothing given back"
+
+
 async def test_rules_in_shadow_limit_nothing() -> None:
     clock = Clock()
     shadow = [(Route(mode=Mode.SHADOW), *pending(memquota(0, 60, clock))[0][1:])]  # type: ignore[index]

@@ -11,7 +11,7 @@ from attributes.values import NANOS
 from mixer._pb import envoy_accesslog_data_pb2 as pb
 from mixer._pb import envoy_core_pb2 as core
 from mixer.server.envoy.logged import Logged, Proxy
-from mixer.server.envoy.named import Named, texts_of
+from mixer.server.envoy.named import Named, pairs_of
 from mixer.server.envoy.outcomes import FLAGS
 from tests.server.envoy.conftest import CLASSES
 
@@ -90,7 +90,7 @@ def logged(
     log: str,
     since: tuple[int, int] = (0, 0),
 ) -> Logged:
-    tags = texts_of(entry.common_properties.custom_tags)
+    tags = pairs_of(entry.common_properties.custom_tags)
     read = Named(VOCABULARY, [].append).read
     return Logged(entry, Proxy.of(NODE, log), tags, read, "inbound", since)
 
