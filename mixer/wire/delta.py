@@ -63,7 +63,7 @@ class State:
             self._begin()
             for message in before:
                 self._put(message)
-            self.words = None
+        self.words = None
         return self._set(attributes, words)
 
     def _put(self, sent: pb.CompressedAttributes) -> bool:

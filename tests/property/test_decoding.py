@@ -124,15 +124,18 @@ def test_a_check_reads_what_was_sent(raw: bytes) -> None:
 CODE = GLOBAL_INDEX["response.code"]
 
 
-def delta(*messages: dict[str, dict[int, int]]) -> bytes:
-    """A report of delta messages, each given by its type maps."""
-    made = [pb.CompressedAttributes(**maps) for maps in messages]  # type: ignore[arg-type]
+def delta(*messages: dict[str, Any]) -> bytes:
+    """A report of delta messages, each given by its type maps and, maybe, words of its own."""
+    made = [pb.CompressedAttributes(**maps) for maps in messages]
     return pb.ReportRequest(attributes=made).SerializeToString()
 
 
 @example(delta({"int64s": {-9: 1}}, {"int64s": {-9: 1}}))
 @example(delta({"int64s": {CODE: 1}}, {"int64s": {-9: 1}}))
 @example(delta({"strings": {CODE: 0}, "int64s": {CODE: 1}}, {"int64s": {CODE: 2}}))
+@example(
+    delta({"int64s": {CODE: 1}}, {"words": ["own"], "int64s": {CODE: 2}}, {"int64s": {CODE: 3}})
+)
 @settings(max_examples=200, deadline=None)
 @given(reports())
 def test_a_report_reads_what_was_sent(raw: bytes) -> None:
