@@ -79,8 +79,10 @@ class Bypass(
     Passes instances on and answers back.
 
     The connection is made with the first call: a back end that is down fails calls, and keeps
-    the handler from opening only where there is to be a session.
+    the handler from opening only where there is to be a session. Reports wait for its answer.
     """
+
+    queued = False
 
     @classmethod
     def problems(cls, config: BypassConfig, shapes: Sequence[Shape]) -> Iterable[FieldProblem]:

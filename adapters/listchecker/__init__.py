@@ -147,7 +147,7 @@ class Listchecker(Adapter[ListcheckerConfig], Checks[ListEntry], name="listcheck
             self._entries = build(self.config.entry_type, self.config.overrides)
             return
         await self.refresh()
-        self._refreshing = asyncio.create_task(self._refresh_at_intervals())
+        self._refreshing = self.env.spawn(self._refresh_at_intervals())
 
     async def close(self) -> None:
         """Stop fetching."""
@@ -180,10 +180,10 @@ class Listchecker(Adapter[ListcheckerConfig], Checks[ListEntry], name="listcheck
     async def refresh(self) -> None:
         """Fetch the list once. What goes wrong is logged, and told by checks without a list."""
         try:
-            body = await asyncio.to_thread(fetch, self.config.provider_url)
+            body = await self.env.work(fetch, self.config.provider_url)
             digest = hashlib.sha1(body, usedforsecurity=False).digest()
             if digest != self._digest:
-                self._entries = await asyncio.to_thread(self._parse, body)
+                self._entries = await self.env.work(self._parse, body)
                 self._digest = digest
         except Exception as error:  # whatever a provider sends, refreshing goes on
             self._error = f"{type(error).__name__}: {error}"

@@ -207,7 +207,7 @@ class Prometheus(Adapter[PrometheusConfig], Reports[Metric], name="prometheus"):
         if policy := self.config.metrics_expiration_policy:
             lifetime = policy.metrics_expiry_duration.seconds
             interval = policy.expiry_check_interval_duration.seconds or lifetime / 2
-            self._expiring = asyncio.create_task(self._expire_every(interval))
+            self._expiring = self.env.spawn(self._expire_every(interval))
 
     def report(self, batch: Sequence[Metric], /) -> None:
         """Count all of *batch* that can be counted; then raise ValueError about the rest."""

@@ -69,7 +69,7 @@ class Statsd(Adapter[StatsdConfig], Reports[Metric], name="statsd"):
     async def open(self) -> None:
         """Resolve the address. Raises OSError where it has none."""
         config = self.config
-        found = await asyncio.to_thread(resolve, config.address)
+        found = await self.env.work(resolve, config.address)
         later = partial(asyncio.get_running_loop().call_later, config.flush_duration.seconds)
         self._peer = Peer(found, self._lost)
         self._outbox = Outbox(self._peer.send, config.flush_bytes or FLUSH_BYTES, later)

@@ -15,6 +15,7 @@ from mixer.adapter.config import Config, FieldProblem, Meta, NonNegative, Positi
 from mixer.adapter.hooks import hookimpl
 from mixer.adapter.line import Line, Show
 from mixer.adapter.milestones import Milestones
+from mixer.adapter.outages import PartlyRefused, Refused, Unavailable
 from mixer.adapter.results import (
     ALLOW,
     DirectResponse,
@@ -75,9 +76,11 @@ __all__ = [
     "Milestones",
     "NonNegative",
     "Output",
+    "PartlyRefused",
     "Positive",
     "Quota",
     "QuotaArgs",
+    "Refused",
     "ReportNothing",
     "Reports",
     "Shape",
@@ -88,6 +91,7 @@ __all__ = [
     "TableFull",
     "Timestamp",
     "TraceSpan",
+    "Unavailable",
     "Value",
     "ValueType",
     "Variety",

@@ -9,12 +9,23 @@ from __future__ import annotations
 
 import inspect
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from asyncio import Task
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from time import monotonic, time_ns
 from types import UnionType
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, Union, get_args, get_origin
+from typing import (
+    Any,
+    ClassVar,
+    Generic,
+    ParamSpec,
+    Protocol,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+)
 
 from structlog.typing import FilteringBoundLogger
 
@@ -22,12 +33,14 @@ from mixer.adapter.config import Config, FieldProblem
 from mixer.adapter.line import Line
 from mixer.adapter.results import Grant, QuotaArgs, Verdict
 from mixer.adapter.table import Table
+from mixer.adapter.tasks import Tasks
 from mixer.adapter.template import Instance, Output, Shape
 
 C = TypeVar("C", bound=Config)
 I_contra = TypeVar("I_contra", bound=Instance, contravariant=True)
 O_co = TypeVar("O_co", bound=Output, covariant=True)
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class Shares(Protocol):
@@ -70,6 +83,9 @@ class Env:
 
     log: FilteringBoundLogger
     shared: Shares
+    tasks: Tasks
+    """Background work; see `spawn` and `work`."""
+
     shapes: Sequence[Shape] = ()
     """What rules will send to this handler, in order of name."""
 
@@ -86,6 +102,19 @@ class Env:
 
     expose: Exposes | None = None
     """How to serve metrics where several workers do; None where the handler may do so itself."""
+
+    def spawn(self, work: Coroutine[Any, Any, T], name: str = "") -> Task[T]:
+        """
+        Run *work* in the background, as long as the handler is open.
+
+        `close` cancels and awaits it; what still runs after that is cancelled, and logged as
+        leaked. An exception that ends it is logged too.
+        """
+        return self.tasks.spawn(work, name)
+
+    async def work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a *function* that blocks in one of a few threads that the handler has to itself."""
+        return await self.tasks.work(function, *args, **kwargs)
 
 
 class Checks(Generic[I_contra]):
@@ -177,6 +206,10 @@ class Adapter(Generic[C]):
     verbs: ClassVar[dict[type[Instance], str]]
     """The method that takes each template."""
 
+    queued: ClassVar[bool]
+    """Whether reports wait in a queue of the host where the handler says nothing of it. By
+    default they do if `report` is a coroutine function."""
+
     def __init__(self, config: C, env: Env) -> None:
         self.config = config
         self.env = env
@@ -185,6 +218,8 @@ class Adapter(Generic[C]):
         super().__init_subclass__(**options)
         cls.name = name
         cls.verbs = dict(getattr(cls, "verbs", {}))
+        if "report" in cls.__dict__ and "queued" not in cls.__dict__:
+            cls.queued = waits(cls.__dict__["report"])
         for base in cls.__dict__.get("__orig_bases__", ()):
             origin, arguments = get_origin(base), get_args(base)
             if origin is Adapter:

@@ -12,6 +12,7 @@ import structlog
 from mixer.adapter.base import Adapter, Env
 from mixer.adapter.config import Config
 from mixer.adapter.table import Table
+from mixer.adapter.tasks import Tasks
 from mixer.adapter.template import Shape
 
 A = TypeVar("A", bound=Adapter[Any])
@@ -20,6 +21,10 @@ T = TypeVar("T")
 
 class Rejected(Exception):
     """The config is wrong; the message names each field and why."""
+
+
+class Leaked(Exception):
+    """Background tasks still ran when the handler had closed; the message names them."""
 
 
 class Sharing:
@@ -51,15 +56,18 @@ async def running(
     """
     Open *adapter* with *config* (None: all defaults), and close it after.
 
-    Raises `Rejected` where the adapter finds problems in the config.
+    Raises `Rejected` where the adapter finds problems in the config, and `Leaked` where some of
+    its background tasks outlive `close`.
     """
     config = adapter.config_type() if config is None else config
     if problems := list(adapter.problems(config, shapes)):
         raise Rejected("; ".join(f"{found.field}: {found.reason}" for found in problems))
     with ExitStack() as stack:
+        log = structlog.get_logger()
         env = Env(
             name=name,
-            log=structlog.get_logger(),
+            log=log,
+            tasks=Tasks(name, log),
             shared=Sharing(stack),
             shapes=tuple(shapes),
             clock=clock,
@@ -67,8 +75,13 @@ async def running(
             table=lambda: table,
         )
         opened = adapter(config, env)
-        await opened.open()
         try:
-            yield opened
+            await opened.open()
+            try:
+                yield opened
+            finally:
+                await opened.close()
         finally:
-            await opened.close()
+            leaked = await env.tasks.end()
+        if leaked:
+            raise Leaked(", ".join(leaked))

@@ -7,6 +7,7 @@ from typing import Any
 
 from mixer.adapter.base import Adapter
 from mixer.adapter.catalogue import Catalogue
+from mixer.adapter.hosting import hosting_problems
 from mixer.config import spec
 from mixer.config.convert import convert
 from mixer.config.findings import Findings, closest
@@ -75,6 +76,7 @@ def configured(
         return None
     params = said.params.node if said.params else _empty(node)
     where = said.params.field if said.params else f"{field}.params"
+    _check_hosting(said, adapter, findings, field, node)
     return _of(key, title, adapter, params, where, node.place, said, findings)
 
 
@@ -106,7 +108,23 @@ def _of(
     config = convert(params, adapter.config_type, findings, field)
     if config is None:
         return None
-    return Handler(key, title, adapter, config, place, said.timeout, partial(locate, params))
+    return Handler(key, title, adapter, config, place, said.hosting(), partial(locate, params))
+
+
+def _check_hosting(
+    said: spec.Handler,
+    adapter: type[Adapter[Any]],
+    findings: Findings,
+    field: str,
+    node: Node,
+) -> None:
+    """Find what does not go together, or means nothing, in how *adapter* is to be called."""
+    for found in hosting_problems(said):
+        at = locate(node, found.field)
+        findings.error(found.reason, at, f"{field}.{found.field}", found.suggestion)
+    if said.queue is not None and "report" not in adapter.verbs.values():
+        reason = f"the adapter {adapter.name!r} takes no reports, so nothing waits in a queue"
+        findings.warn(reason, locate(node, "queue"), f"{field}.queue", "remove it")
 
 
 def _empty(node: Node) -> Node:

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from attributes import Duration, Vocabulary
 from mixer.adapter.base import Adapter
 from mixer.adapter.config import Config
+from mixer.adapter.hosting import Hosting
 from mixer.adapter.template import Instance as Template
 from mixer.answers import HeaderVerb
 from mixer.errors import Place
@@ -94,8 +95,8 @@ class Handler:
     adapter: type[Adapter[Any]]
     params: Config
     place: Place
-    timeout: Duration = Duration(5_000_000_000)
-    """How long an awaited verb may take."""
+    hosting: Hosting = Hosting()
+    """How it is called."""
 
     locate: Callable[[str], Place] = lambda _: Place()
     """The place of a field below params, given as in `FieldProblem`."""

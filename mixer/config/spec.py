@@ -7,6 +7,7 @@ from typing import Annotated
 
 from attributes import Duration, ValueType
 from mixer.adapter.config import Config, Meta, NonNegative, Positive
+from mixer.adapter.hosting import Hosting
 from mixer.answers import HeaderVerb
 from mixer.config.leaves import Raw
 from mixer.config.model import Mode, OnError, Text
@@ -38,7 +39,7 @@ class AttributeManifest(Config, frozen=True):
     """Ignored; the name in metadata counts."""
 
 
-class Handler(Config, frozen=True):
+class Handler(Hosting, frozen=True):
     """A configured adapter."""
 
     adapter: str = ""
@@ -50,8 +51,9 @@ class Handler(Config, frozen=True):
     params: Raw | None = None
     """What the adapter lets one configure."""
 
-    timeout: Annotated[Duration, Meta(gt=0)] = Duration.of(5)
-    """How long a call of the adapter may take, where it waits for a back end."""
+    def hosting(self) -> Hosting:
+        """What is said of how the adapter is called."""
+        return Hosting(**{name: getattr(self, name) for name in Hosting.__struct_fields__})
 
 
 class IstioHandler(Handler, frozen=True):

@@ -228,5 +228,6 @@ def _tallied(batch: Batch) -> Fault | None:
         except Exception as error:
             fault = Fault(f"{batch.call.title}: {error or type(error).__name__}")
     if not batch.instances:  # else it is one dispatch, and counted
-        batch.call.observer.dispatched(perf_counter() - started, fault is not None)
+        observer = batch.call.observer
+        (observer.failed if fault else observer.succeeded)(perf_counter() - started)
     return fault

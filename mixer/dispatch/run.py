@@ -55,23 +55,21 @@ def _inline(call: Call, arguments: tuple[Any, ...]) -> Any:
     started = perf_counter()
     try:
         result = call.verb(*arguments)
-        if not isinstance(result, call.expects):
-            result = _unexpected(call, result)
     except Exception as error:
         result = _fault(call, error)
-    call.observer.dispatched(perf_counter() - started, result.__class__ is Fault)
+    else:
+        if result.__class__ is call.expects or isinstance(result, call.expects):
+            call.observer.succeeded(perf_counter() - started)
+            return result
+        result = _unexpected(call, result)
+    call.observer.failed(perf_counter() - started)
     return result
 
 
 async def _awaited(call: Call, arguments: tuple[Any, ...], results: list[Any], at: int) -> None:
     started = perf_counter()
     try:
-        async with asyncio.timeout(call.timeout):
-            result = await call.verb(*arguments)
-            if not isinstance(result, call.expects):
-                result = _unexpected(call, result)
-    except TimeoutError:
-        result = Fault(f"{call.title}: no answer within {call.timeout:g} s")
+        result = await call.verb(*arguments)
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is None or task.cancelling():
@@ -80,8 +78,14 @@ async def _awaited(call: Call, arguments: tuple[Any, ...], results: list[Any], a
         result = Fault(f"{call.title}: the adapter gave up")
     except Exception as error:
         result = _fault(call, error)
+    else:
+        if isinstance(result, call.expects):
+            results[at] = result
+            call.observer.succeeded(perf_counter() - started)
+            return
+        result = _unexpected(call, result)
     results[at] = result
-    call.observer.dispatched(perf_counter() - started, result.__class__ is Fault)
+    call.observer.failed(perf_counter() - started)
 
 
 def _unexpected(call: Call, result: Any) -> Fault:

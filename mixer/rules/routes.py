@@ -30,7 +30,8 @@ Tally: TypeAlias = Callable[[Any], Add | None]
 class CallObserver(Protocol):
     """Counts the calls of one template, handler and adapter."""
 
-    def dispatched(self, seconds: float, failed: bool, /) -> None: ...
+    def succeeded(self, seconds: float, /) -> None: ...
+    def failed(self, seconds: float, /) -> None: ...
 
 
 class RoutesObserver(Protocol):
@@ -67,9 +68,6 @@ class Call:
     verb: Callable[..., Any]
     waits: bool
     """True where the verb is a coroutine function."""
-
-    timeout: float
-    """Seconds an awaited verb may take."""
 
     builder: Builder
     action: str

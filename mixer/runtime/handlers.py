@@ -9,16 +9,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic, time_ns
 from typing import Any, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
 from mixer.adapter.base import Adapter, Env
-from mixer.adapter.template import Shape
+from mixer.adapter.tasks import Tasks
+from mixer.adapter.template import Instance, Shape
 from mixer.config.model import Handler, Key
 from mixer.runtime.commons import Commons
+from mixer.runtime.hosted import Hosted
+from mixer.telemetry.metrics import Metrics
 
 T = TypeVar("T")
 OPEN_SECONDS = 30.0
@@ -72,6 +75,13 @@ class OpenHandler:
     adapter: Adapter[Any] | None
     number: int
     error: str = ""
+    hosted: Hosted | None = None
+    """How the adapter is called, while it is open."""
+
+    @property
+    def verbs(self) -> Mapping[type[Instance], Callable[..., Any]]:
+        """What to call for each template."""
+        return self.hosted.verbs if self.hosted else {}
 
     def serves(self, config: Handler, shapes: tuple[Shape, ...]) -> bool:
         """Whether this handler is what *config* asks for: same adapter, params and shapes."""
@@ -80,6 +90,7 @@ class OpenHandler:
             and not self.error
             and self.config.adapter is config.adapter
             and self.config.params == config.params
+            and self.config.hosting == config.hosting
             and self.shapes == shapes
         )
 
@@ -108,6 +119,8 @@ class Handlers:
         clock: Callable[[], float] = monotonic,
         now: Callable[[], int] = time_ns,
         commons: Commons | None = None,
+        *,
+        metrics: Metrics,
     ) -> None:
         """*commons* are what the workers of a server have in common, where there are several."""
         self._log = log
@@ -115,6 +128,7 @@ class Handlers:
         self._now = now
         self._shares = Shares()
         self._commons = commons
+        self._metrics = metrics
         self._count = 0
 
     async def turn_over(
@@ -143,9 +157,7 @@ class Handlers:
             else:
                 failed += 1
                 if old is not None and old.adapter is not None:
-                    opened = OpenHandler(
-                        old.config, old.shapes, old.adapter, old.number, opened.error
-                    )
+                    opened = replace(old, error=opened.error)
             found[config.key] = opened
         return Turnover(found, new, reused, failed)
 
@@ -158,9 +170,11 @@ class Handlers:
         if commons is not None:
             common["table"] = commons.table(number, _identity(config, shapes))
             common["expose"] = commons.exposes(number)
+        tasks = Tasks(config.title, log)
         env = Env(
             name=config.title,
             log=log,
+            tasks=tasks,
             shared=self._shares.user(number),
             shapes=shapes,
             clock=self._clock,
@@ -172,23 +186,25 @@ class Handlers:
             async with asyncio.timeout(OPEN_SECONDS):
                 await adapter.open()
         except Exception as error:
+            await tasks.end()
             self._release(number)
             why = str(error) or type(error).__name__
             if isinstance(error, TimeoutError):
                 why = f"did not open within {OPEN_SECONDS:g} s"
             log.error("handler could not be opened", error=why, place=str(config.place))
             return OpenHandler(config, shapes, None, number, why)
-        return OpenHandler(config, shapes, adapter, number)
+        hosted = Hosted(adapter, config, tasks, self._clock, self._metrics, log)
+        return OpenHandler(config, shapes, adapter, number, hosted=hosted)
 
     async def close(self, handlers: Sequence[OpenHandler]) -> int:
         """Close *handlers*, which no call uses any more; return how many failed to."""
         failures = 0
         for handler in handlers:
-            if handler.adapter is None:
+            if handler.hosted is None:
                 continue
             try:
                 async with asyncio.timeout(CLOSE_SECONDS):
-                    await handler.adapter.close()
+                    await handler.hosted.close()
             except Exception as error:
                 failures += 1
                 self._log.error(
@@ -197,6 +213,12 @@ class Handlers:
                     error=str(error) or type(error).__name__,
                 )
             finally:
+                if leaked := await handler.hosted.tasks.end():
+                    self._log.error(
+                        "tasks outlived their handler and were cancelled",
+                        handler=handler.config.title,
+                        tasks=leaked,
+                    )
                 self._release(handler.number)
         return failures
 

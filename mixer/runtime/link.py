@@ -157,13 +157,12 @@ class _Linker:
                 return None
             verb = _missing(handler.error)
         else:
-            verb = getattr(handler.adapter, verb_name)
+            verb = handler.verbs[template]
         return Call(
             title=config.title,
             adapter=config.adapter.name,
             verb=verb,
             waits=waits(verb),
-            timeout=config.timeout.seconds,
             builder=builder,
             action=action.name,
             observer=self._metrics.call(template.template, config.title, config.adapter.name),

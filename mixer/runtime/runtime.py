@@ -70,7 +70,7 @@ class Runtime:
         self._options = options
         self._metrics = metrics
         self._log = log
-        self._handlers = Handlers(log, clock, now, commons)
+        self._handlers = Handlers(log, clock, now, commons, metrics=metrics)
         self._tells = tells
         self._cleanups: set[asyncio.Task[None]] = set()
         self._swapped = ""

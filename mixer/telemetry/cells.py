@@ -82,6 +82,20 @@ class Histogram:
         return self.counts.copy()
 
 
+class Total:
+    """A counter of what a histogram counts anyway."""
+
+    __slots__ = ("_histogram",)
+
+    def __init__(self, histogram: Histogram) -> None:
+        self._histogram = histogram
+
+    @property
+    def value(self) -> float:
+        """How many values the histogram has seen."""
+        return sum(self._histogram.state()[:-1])
+
+
 Cell: TypeAlias = Number | Histogram
 Labels: TypeAlias = tuple[str, ...]
 
@@ -108,6 +122,10 @@ class Family:
         if found is None:
             found = self._cells[values] = self._make()
         return found
+
+    def totals(self, histogram: Histogram, *values: str) -> None:
+        """Show how many values *histogram* has seen under these label *values*."""
+        self._cells[values] = Total(histogram)
 
     def cells(self) -> list[tuple[Labels, Any]]:
         """All cells with their label values."""

@@ -19,6 +19,7 @@ from structlog.testing import capture_logs
 from adapters.memquota import Memquota, MemquotaConfig
 from adapters.memquota.limits import Override, QuotaLimit
 from mixer.adapter import Duration, Env, Quota, QuotaArgs, Shape, ValueType, WantedLimit
+from mixer.adapter.tasks import Tasks
 from mixer.adapter.testing import running
 from mixer.memory.memory import Memory, allocate
 from mixer.memory.records import Records
@@ -51,7 +52,8 @@ class Clock:
 
 
 def handler(config: MemquotaConfig, clock: Clock, table: Any = None) -> Memquota:
-    env = Env("test", structlog.get_logger(), lambda *_: None, SHAPES, clock, table=lambda: table)
+    log = structlog.get_logger()
+    env = Env("test", log, lambda *_: None, Tasks("test", log), SHAPES, clock, table=lambda: table)
     return Memquota(config, env)
 
 

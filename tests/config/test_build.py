@@ -102,7 +102,7 @@ def test_a_handler_is_read_in_every_form(
     assert problems == []
     (handler,) = model.handlers
     assert (handler.title, handler.params.count, handler.adapter.name) == (title, 3, "probe")
-    assert handler.timeout == Duration.of(5)
+    assert handler.hosting.timeout == Duration.of(5)
 
 
 def test_a_handler_locates_the_fields_of_its_params(built: Any) -> None:
@@ -116,7 +116,7 @@ def test_a_handler_locates_the_fields_of_its_params(built: Any) -> None:
     (handler,) = model.handlers
     assert str(handler.locate("parts[0].max_amount")) == "test.yaml:9:18"
     assert str(handler.locate("count")) == "test.yaml:8:5"
-    assert handler.timeout == Duration.of(0.3)
+    assert handler.hosting.timeout == Duration.of(0.3)
 
 
 @pytest.mark.parametrize(

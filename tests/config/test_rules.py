@@ -211,7 +211,7 @@ def test_a_rule_of_ours_holds_handlers_and_instances(built: Any) -> None:
     assert problems == []
     assert [handler.title for handler in model.handlers] == ["r.ns", "r-2.ns"]
     assert [str(handler.key) for handler in model.handlers] == ["handler/ns/r", "handler/ns/r-2"]
-    assert model.handlers[0].timeout == Duration.of(1)
+    assert model.handlers[0].hosting.timeout == Duration.of(1)
     names = [[one.name for one in action.instances] for action in model.rules[0].actions]
     assert names == [
         ["r.instance.ns", "check.instance.ns"],

@@ -234,7 +234,7 @@ metadata: {{name: bad}}
 spec:
   onError: {word}
   actions:
-  - handler: {{adapter: {adapter}, timeout: 50ms}}
+  - handler: {{adapter: {adapter}, timeout: 50ms, queue: {{size: 0}}}}
     instances: [{{template: logentry}}]
 ---
 apiVersion: meshmixer.io/v1

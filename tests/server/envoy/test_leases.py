@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from adapters.memquota import Memquota, MemquotaConfig
 from adapters.memquota.limits import QuotaLimit
 from mixer.adapter import Duration, Env, Grant, Quota, QuotaArgs, Shape, ValueType
+from mixer.adapter.tasks import Tasks
 from mixer.config.model import Mode, OnError
 from mixer.memory.memory import allocate
 from mixer.memory.records import Records
@@ -64,7 +65,8 @@ def pending(handler: Memquota, user: str = "ann") -> list[object]:
 
 def memquota(amount: int, seconds: float, clock: Clock) -> Memquota:
     limit = QuotaLimit(NAME, amount, Duration.of(seconds))
-    env = Env("test", structlog.get_logger(), lambda *_: None, (SHAPE,), clock)
+    log = structlog.get_logger()
+    env = Env("test", log, lambda *_: None, Tasks("test", log), (SHAPE,), clock)
     return Memquota(MemquotaConfig(quotas=(limit,)), env)
 
 
