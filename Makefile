@@ -51,6 +51,7 @@ lint: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy bench
+	$(BIN)/mypy tests/typing
 	$(BIN)/lint-imports
 
 format: $(DEV)

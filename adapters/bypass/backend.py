@@ -11,7 +11,7 @@ import grpc
 import grpc.aio
 
 from adapters.bypass import messages
-from adapters.bypass.errors import BackendError
+from adapters.bypass.errors import BackendAway, BackendError
 from mixer._pb import (
     adapter_model_pb2,
     check_nothing_pb2,
@@ -34,6 +34,7 @@ from mixer.adapter import (
 SESSION_TIMEOUT = 5.0
 """Seconds for each call that begins or ends a session."""
 
+_PASSING = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 _INFRASTRUCTURE = "/istio.mixer.adapter.model.v1beta1.InfrastructureBackend"
 
 
@@ -161,9 +162,8 @@ class Backend:
         try:
             return await method(request, timeout=timeout)
         except grpc.aio.AioRpcError as error:
-            raise BackendError(
-                f"{self._address!r} failed with {error.code().name}: {error.details()}"
-            ) from None
+            why = f"{self._address!r} failed with {error.code().name}: {error.details()}"
+            raise (BackendAway if error.code() in _PASSING else BackendError)(why) from None
 
 
 def _method(channel: grpc.aio.Channel, path: str, answer: type[Any]) -> Any:

@@ -1,7 +1,11 @@
-"""What goes wrong with an adapter elsewhere; apart from the client, so that it needs no gRPC."""
+"""What can go wrong with an adapter elsewhere."""
 
-from __future__ import annotations
+from mixer.adapter import Unavailable
 
 
 class BackendError(Exception):
-    """The other adapter could not be reached, or refused."""
+    """The other adapter gave no answer, or one that makes no sense; the message says which."""
+
+
+class BackendAway(BackendError, Unavailable):
+    """The other adapter could not be reached, or was too late."""

@@ -1,4 +1,9 @@
-"""Everything an adapter author may import, and nothing else."""
+"""
+Everything an adapter author may import, and nothing else.
+
+With it come `mixer.adapter.testing`, `mixer.adapter.contract` and `mixer.adapter.trial`, for tests.
+Names stay, and mean what they mean, as long as the first number of `VERSION` does.
+"""
 
 from attributes import Duration, Timestamp, Value, ValueType, ip_text, parse_ip, same_ip, text
 from mixer.adapter.base import (
@@ -45,8 +50,12 @@ from mixer.adapter.templates import (
 )
 from mixer.errors import Code
 
+VERSION = "1.0"
+"""Of this kit: the second number counts additions, the first what breaks adapters."""
+
 __all__ = [
     "ALLOW",
+    "VERSION",
     "Action",
     "Adapter",
     "Allocates",

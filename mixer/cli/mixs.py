@@ -74,6 +74,12 @@ def _add_crd(commands: Any) -> None:
     mixs_crd.add_parser(commands)
 
 
+def _add_adapter(commands: Any) -> None:
+    from mixer.cli import mixs_adapter
+
+    mixs_adapter.add_parser(commands)
+
+
 def _add_envoy(commands: Any) -> None:
     from mixer.cli import mixs_envoy
 
@@ -100,6 +106,7 @@ _COMMANDS: Mapping[str, Callable[[Any], None]] = {
     "schema": _add_schema,
     "crd": _add_crd,
     "envoy": _add_envoy,
+    "adapter": _add_adapter,
     "collateral": _add_collateral,
     "version": _add_version,
 }
@@ -174,12 +181,13 @@ def _collateral(arguments: argparse.Namespace, environment: Mapping[str, str]) -
 
 
 def subparsers(top: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
-    """The parsers of all commands of *top*, in order."""
+    """The parsers of all commands of *top*, and of the commands in those, in order."""
     return [
-        command
+        parser
         for action in top._actions
         if isinstance(action, argparse._SubParsersAction)
         for command in action.choices.values()
+        for parser in (command, *subparsers(command))
     ]
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import inspect
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import msgspec
 
+from mixer.adapter.base import Adapter
 from mixer.adapter.catalogue import Catalogue
 from mixer.adapter.config import Config
 from mixer.adapter.contract import examples
@@ -72,23 +74,29 @@ def _templates(catalogue: Catalogue) -> Iterator[str]:
 
 def _adapters(catalogue: Catalogue) -> Iterator[str]:
     yield (
-        "A handler is an adapter with params. `timeout` stands beside `params` of any handler: how "
-        "long an awaited call may take (5s)."
+        "A handler is an adapter with params. How it is called may be said beside the params of "
+        "any handler: `timeout`, `queue`, `retry`, `breaker` and `concurrency`, see "
+        "[kinds](kinds.md)."
     )
-    for name, adapter in catalogue.adapters.items():
+    for adapter in catalogue.adapters.values():
         yield ""
-        yield f"## {name}"
+        yield from adapter_section(adapter)
+
+
+def adapter_section(adapter: type[Adapter[Any]]) -> Iterator[str]:
+    """What there is to know to configure *adapter*, in Markdown."""
+    yield f"## {adapter.name}"
+    yield ""
+    yield inspect.cleandoc(adapter.__doc__ or "")
+    yield ""
+    taken = ", ".join(f"`{template.template}`" for template in adapter.verbs)
+    yield f"Templates: {taken}."
+    yield from _struct(adapter.config_type)
+    for example in examples(adapter):
         yield ""
-        yield _doc(adapter)
-        yield ""
-        taken = ", ".join(f"`{template.template}`" for template in adapter.verbs)
-        yield f"Templates: {taken}."
-        yield from _struct(adapter.config_type)
-        for example in examples(adapter):
-            yield ""
-            yield "```yaml"
-            yield example.strip()
-            yield "```"
+        yield "```yaml"
+        yield example.strip()
+        yield "```"
 
 
 def _flags(commands: Iterable[argparse.ArgumentParser]) -> Iterator[str]:

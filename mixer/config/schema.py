@@ -11,6 +11,7 @@ import msgspec
 from msgspec import NODEFAULT
 
 from attributes import Duration
+from mixer.adapter.base import Adapter
 from mixer.adapter.catalogue import Catalogue
 from mixer.adapter.config import Config
 from mixer.adapter.docs import field_docs
@@ -89,6 +90,13 @@ def schema(catalogue: Catalogue) -> dict[str, Any]:
     }
 
 
+def params_schema(adapter: type[Adapter[Any]], catalogue: Catalogue) -> dict[str, Any]:
+    """Make the schema of the params of *adapter* (JSON Schema 2020-12)."""
+    defs: dict[str, Any] = {}
+    found = _Api(catalogue, defs, ours=True).params(adapter)
+    return {"$schema": DRAFT, "title": adapter.name, **found, "$defs": dict(sorted(defs.items()))}
+
+
 def _by(field: str, choices: Mapping[str, Any], then: str) -> list[dict[str, Any]]:
     """For each value of *field*, what the field *then* must be."""
     return [
@@ -124,6 +132,10 @@ class _Api:
             for name, type_ in self._catalogue.adapters.items()
         }
         return templates | adapters | core
+
+    def params(self, adapter: type[Adapter[Any]]) -> dict[str, Any]:
+        """The schema of the params of an adapter."""
+        return self._struct(adapter.config_type)
 
     def _templates(self) -> Mapping[str, type[Template]]:
         return self._catalogue.templates

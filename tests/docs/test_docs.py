@@ -25,7 +25,7 @@ from mixer.config.load import parse_text
 from mixer.dispatch.check import check
 from mixer.expr.dialect import SPECIAL
 from mixer.expr.overloads import CEL_TABLE, CEXL_TABLE
-from mixer.runtime import Options, Runtime
+from mixer.runtime import Options, Runtime, validate
 from mixer.runtime.plan import plan
 from mixer.telemetry.metrics import TABLE, Metrics
 
@@ -64,7 +64,7 @@ def test_the_guides_tests_of_its_adapter_pass(curfew: ModuleType) -> None:
     names: dict[str, Any] = {}
     exec(compile(code, "adapters.md", "exec"), names)
     tests = [value for name, value in names.items() if name.startswith("test_")]
-    assert len(tests) == 2
+    assert len(tests) == 3
     for test in tests:
         if inspect.iscoroutinefunction(test):
             asyncio.run(test())
@@ -73,7 +73,7 @@ def test_the_guides_tests_of_its_adapter_pass(curfew: ModuleType) -> None:
 
 
 async def test_the_guides_rule_runs_the_guides_adapter(curfew: ModuleType, tmp_path: Path) -> None:
-    (rule,) = blocks(ROOT / "docs" / "adapters.md", "yaml")
+    rule, _ = blocks(ROOT / "docs" / "adapters.md", "yaml")
     (tmp_path / "rule.yaml").write_text(rule)
     catalogue = Catalogue.of([*load().adapters.values(), *curfew.mixer_adapters()])
     runtime = Runtime(
@@ -166,3 +166,9 @@ def test_every_link_of_the_docs_leads_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_guides_handler_says_how_it_is_called_in_words_that_are_right(tmp_path: Path) -> None:
+    _, handler = blocks(ROOT / "docs" / "adapters.md", "yaml")
+    (tmp_path / "handler.yaml").write_text(handler)
+    assert [str(problem) for problem in validate([str(tmp_path)], load())] == []

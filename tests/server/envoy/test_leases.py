@@ -45,8 +45,10 @@ class Route:
 
 
 class Observer:
-    def dispatched(self, seconds: float, failed: bool) -> None:
+    def succeeded(self, seconds: float) -> None:
         pass
+
+    failed = succeeded
 
 
 class Call:
