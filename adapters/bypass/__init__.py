@@ -22,6 +22,8 @@ from __future__ import annotations
 import binascii
 from base64 import b64decode
 from collections.abc import Iterable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -43,6 +45,9 @@ from mixer.adapter import (
     Verdict,
     hookimpl,
 )
+
+if TYPE_CHECKING:
+    from adapters.bypass.backend import Backend
 
 
 class Packed(Config, frozen=True):
@@ -103,9 +108,9 @@ class Bypass(
         """Make the session, if there is to be one; raise `BackendError` where it is refused."""
         params = self.config.params
         packed = (params.type_url, b64decode(params.value)) if params else None
-        from adapters.bypass.backend import Backend  # gRPC takes a tenth of a second to import
-
-        self._backend = Backend(self.config.backend_address, packed)
+        # gRPC takes a tenth of a second to import.
+        backend = await self.env.work(import_module, "adapters.bypass.backend")
+        self._backend: Backend = backend.Backend(self.config.backend_address, packed)
         if self.config.session_based:
             try:
                 await self._backend.begin(self.env.shapes)

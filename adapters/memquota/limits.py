@@ -13,11 +13,9 @@ from mixer.adapter import (
     NonNegative,
     Shape,
     Standing,
-    Timestamp,
     Value,
     ValueType,
-    parse_ip,
-    same_ip,
+    comparison,
     text,
 )
 
@@ -92,7 +90,7 @@ def chooser(quota: QuotaLimit, shape: Shape) -> Callable[[Dimensions], Limit]:
     overrides = [
         (
             [
-                (name, _comparison(wanted, shape.types.get(f"dimensions.{name}")))
+                (name, comparison(wanted, shape.types.get(f"dimensions.{name}")))
                 for name, wanted in override.dimensions.items()
             ],
             Limit.of(override),
@@ -126,44 +124,6 @@ def keyer(shape: Shape) -> Callable[[Dimensions], Any]:
 _TEXT_KEYS = frozenset({ValueType.DOUBLE, ValueType.IP_ADDRESS, ValueType.STRING_MAP})
 """Types whose values are no keys as they are: NaN equals nothing, an IPv4 address has two forms,
 a map can't be one."""
-
-_TRUTH = dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True) | dict.fromkeys(
-    ("0", "f", "F", "false", "FALSE", "False"), False
-)
-
-_PARSERS: dict[ValueType, Callable[[str], Value]] = {
-    ValueType.INT64: int,
-    ValueType.DOUBLE: float,
-    ValueType.BOOL: _TRUTH.__getitem__,
-    ValueType.TIMESTAMP: Timestamp.parse,
-    ValueType.DURATION: Duration.parse,
-}
-
-
-def _comparison(wanted: str, type_: ValueType | None) -> Callable[[Value | None], bool]:
-    """
-    Make the comparison of a configured text with a value of a known type.
-
-    Text that is no value of that type equals none; an absent dimension equals empty text (spec:
-    templates, comparison of a configured text).
-    """
-    if type_ is ValueType.IP_ADDRESS:
-        try:
-            address = parse_ip(wanted)
-        except ValueError:
-            return _never
-        return lambda value: type(value) is bytes and same_ip(value, address)
-    if type_ is None or type_ not in _PARSERS:
-        return lambda value: text(value) == wanted
-    try:
-        parsed = _PARSERS[type_](wanted)
-    except (KeyError, ValueError):
-        return _never
-    return lambda value: value == parsed
-
-
-def _never(value: Value | None) -> bool:
-    return False
 
 
 def _unchanged(value: Value) -> Value:

@@ -17,6 +17,7 @@ from mixer.adapter.base import (
     Reports,
 )
 from mixer.adapter.config import Config, FieldProblem, Meta, NonNegative, Positive
+from mixer.adapter.dimensions import comparison
 from mixer.adapter.hooks import hookimpl
 from mixer.adapter.line import Line, Show
 from mixer.adapter.milestones import Milestones
@@ -106,6 +107,7 @@ __all__ = [
     "Variety",
     "Verdict",
     "WantedLimit",
+    "comparison",
     "hookimpl",
     "ip_text",
     "parse_ip",

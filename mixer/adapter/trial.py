@@ -29,7 +29,7 @@ from mixer.adapter.results import Grant, QuotaArgs, Verdict
 from mixer.adapter.template import Instance, Output, Shape
 from mixer.adapter.testing import Leaked, Rejected, running
 
-STALL_SECONDS = 0.1
+STALL_SECONDS = 0.25
 """So long a verb, `open` or `close` may keep the event loop from everything else."""
 
 TRIAL_SECONDS = 0.2

@@ -7,8 +7,8 @@ ALLOW Action Adapter Allocates ApiKey Authorization CheckNothing Checks ChecksWi
 DirectResponse Duration Edge Env Exposes FieldProblem Generates Grant Instance Kubernetes
 KubernetesOutput Line ListEntry LogEntry Meta Metric Milestones NonNegative Output PartlyRefused
 Positive Quota QuotaArgs Refused ReportNothing Reports Shape Show Standing Subject Table TableFull
-Timestamp TraceSpan Unavailable VERSION Value ValueType Variety Verdict WantedLimit hookimpl ip_text
-parse_ip same_ip text
+Timestamp TraceSpan Unavailable VERSION Value ValueType Variety Verdict WantedLimit comparison
+hookimpl ip_text parse_ip same_ip text
 """.split()
 
 
