@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from bench.server import free_port
 
 ROOT = Path(__file__).parents[1]
 STATSD = ROOT / ".peers" / "node_modules" / "statsd" / "stats.js"
+FLUENT = ROOT / ".peers" / "node_modules" / "@fluent-org" / "logger"
 READY_SECONDS = 30.0
 
 
@@ -126,6 +127,48 @@ def statsd(folder: Path) -> Iterator[Statsd]:
         peer = Statsd(port, management)
         wait_for(lambda: "up" in peer.ask("health", b"\n"))
         yield peer
+
+
+class Fluentd:
+    """A running server of the forward protocol, of another author than ours."""
+
+    def __init__(self, port: int, printed: Path) -> None:
+        self.port = port
+        self._printed = printed
+
+    def entries(self) -> list[dict[str, Any]]:
+        """What it has taken: `tag`, `time` in nanoseconds as text, and `record`."""
+        lines = self._printed.read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+@contextmanager
+def fluentd(folder: Path, port: int = 0, tls: Mapping[str, str] | None = None) -> Iterator[Fluentd]:
+    """A server of the forward protocol; with *tls*, the files of its `key` and `cert`."""
+    node = shutil.which("node")
+    require("@fluent-org/logger", node and FLUENT.exists())
+    port = port or free_port()
+    folder.mkdir(exist_ok=True)
+    program = folder / "fluentd.js"
+    files = {name: f"fs.readFileSync({json.dumps(file)})" for name, file in (tls or {}).items()}
+    secured = ", ".join(f"{name}: {read}" for name, read in files.items())
+    program.write_text(
+        f"const {{FluentServer}} = require({json.dumps(str(FLUENT))});\n"
+        "const fs = require('fs');\n"
+        "const server = new FluentServer({"
+        f"listenOptions: {{port: {port}, host: '127.0.0.1'}}"
+        + (f", tlsOptions: {{{secured}}}" if tls else "")
+        + "});\n"
+        "const nanos = time => typeof time === 'number' ? `${time}000000000`\n"
+        "  : `${time.epoch}${String(time.nano).padStart(9, '0')}`;\n"
+        "server.on('entry', (tag, time, record) =>\n"
+        "  console.log(JSON.stringify({tag, time: nanos(time), record})));\n"
+        "server.listen().then(() => console.log('ready'));\n"
+    )
+    printed = folder / f"fluentd-{time.monotonic_ns()}.log"
+    with _running([str(node), str(program)], printed):
+        wait_for(lambda: "ready" in printed.read_text())
+        yield Fluentd(port, printed)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the real peers that end-to-end tests talk to: Redis, Prometheus, h2load, curl, nginx,
-# Caddy, statsd, Envoy.
+# Caddy, statsd, a server of the forward protocol, Envoy.
 #
 # May be run again at any time. What can't be had is named loudly and left to the tests to judge
 # (they skip, or fail where CI=true), so the exit status is 0 either way.
@@ -8,6 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 STATSD_VERSION=0.9.0
+FLUENT_VERSION=1.0.10
 declare -A PACKAGES=([redis-server]=redis-server [prometheus]=prometheus [h2load]=nghttp2-client [curl]=curl [nginx]=nginx-light [caddy]=caddy)
 POLICY=/usr/sbin/policy-rc.d
 
@@ -50,14 +51,15 @@ install_packages() {
     fi
 }
 
-install_statsd() {
-    local here=.peers/node_modules/statsd/package.json
-    if grep -qs "\"version\": *\"$STATSD_VERSION\"" "$here"; then return; fi
+# A package of npm, in one version; all together, as npm removes what it is not told of.
+install_node() {
+    local package=$1 version=$2
+    if grep -qs "\"version\": *\"$version\"" ".peers/node_modules/$package/package.json"; then return; fi
     if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
-        loud "statsd $STATSD_VERSION: needs node and npm"
+        loud "$package $version: needs node and npm"
     elif ! npm install --prefix .peers --no-save --omit=optional --ignore-scripts --no-audit \
-        --no-fund --loglevel=error "statsd@$STATSD_VERSION"; then
-        loud "statsd $STATSD_VERSION: npm failed, see above"
+        --no-fund --loglevel=error "statsd@$STATSD_VERSION" "@fluent-org/logger@$FLUENT_VERSION"; then
+        loud "$package $version: npm failed, see above"
     fi
 }
 
@@ -78,5 +80,6 @@ print(*project["optional-dependencies"]["e2e"])')
 }
 
 install_packages
-install_statsd
+install_node statsd "$STATSD_VERSION"
+install_node @fluent-org/logger "$FLUENT_VERSION"
 install_envoy

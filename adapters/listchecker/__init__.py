@@ -38,7 +38,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from adapters.listchecker.entries import Entries, EntryType, build, read
-from adapters.listchecker.provider import fault, fetch
+from adapters.listchecker.provider import fetch
 from mixer.adapter import (
     Adapter,
     Checks,
@@ -54,6 +54,7 @@ from mixer.adapter import (
     hookimpl,
     text,
 )
+from mixer.adapter.http import url_fault
 
 NO_SAY = Verdict(valid_for=0, valid_uses=0)
 
@@ -121,7 +122,7 @@ class Listchecker(Adapter[ListcheckerConfig], Checks[ListEntry], name="listcheck
     def problems(cls, config: ListcheckerConfig, shapes: Sequence[Shape]) -> Iterable[FieldProblem]:
         """Find a URL that can't be fetched, intervals that don't fit, and bad entries."""
         if config.provider_url:
-            if reason := fault(config.provider_url):
+            if reason := url_fault(config.provider_url):
                 yield FieldProblem("provider_url", reason)
             if config.refresh_interval < Duration.of(1):
                 yield FieldProblem(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from time import monotonic
-from urllib.parse import urlsplit
 from urllib.request import (
     HTTPDefaultErrorHandler,
     HTTPErrorProcessor,
@@ -21,20 +20,6 @@ MAX_BYTES = 16 * 1024 * 1024
 """A longer list is refused."""
 
 _CHUNK = 64 * 1024
-
-
-def fault(url: str) -> str | None:
-    """Say what is wrong with the *url* of a provider, None where nothing is."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # raises on a port that is no number
-    except ValueError as error:
-        return f"{url!r} is not a URL: {error}"
-    if parts.scheme not in ("http", "https"):
-        return f"{url!r} does not begin with 'http://' or 'https://'"
-    if not parts.hostname:
-        return f"{url!r} names no host"
-    return None
 
 
 def fetch(url: str) -> bytes:

@@ -7,6 +7,7 @@ from enum import IntEnum
 from msgspec import field
 
 from mixer.adapter import Config, NonNegative, Positive
+from mixer.adapter.records import MASKED
 
 
 class Stream(IntEnum):
@@ -31,7 +32,6 @@ SEVERITIES = {
     **dict.fromkeys(("WARNING", "warning", "WARN", "warn"), Level.WARNING),
     **dict.fromkeys(("ERROR", "error", "ERR", "err", "FATAL", "fatal"), Level.ERROR),
 }
-MASKED = ("authorization", "cookie", "proxy-authorization", "set-cookie", "x-api-key")
 
 
 class StdioConfig(Config, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from json.encoder import encode_basestring
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from adapters.stdio.config import Level, StdioConfig
 from mixer.adapter import (
@@ -20,11 +20,11 @@ from mixer.adapter import (
     ValueType,
     ip_text,
 )
+from mixer.adapter.records import plain
 
 Piece: TypeAlias = str | tuple[str, Show]
 
 NAMES = {Level.INFO: "info", Level.WARNING: "warn", Level.ERROR: "error"}
-MASK = "***"
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -87,18 +87,3 @@ _QUICK: Mapping[ValueType, tuple[type, Show]] = {
     ValueType.TIMESTAMP: (Timestamp, lambda time: f'"{time}"'),
     ValueType.DURATION: (Duration, lambda span: f'"{span}"'),
 }
-
-
-def plain(value: Value | None, masked: frozenset[str]) -> Any:
-    """What JSON shows of *value*: numbers as such, times and durations and addresses as text."""
-    match value:
-        case str() | bool() | None:
-            return value
-        case Duration() | Timestamp():
-            return str(value)
-        case int() | float():
-            return value if value == value and abs(value) != float("inf") else str(value)
-        case bytes():
-            return ip_text(value)
-        case _:
-            return {key: MASK if key.lower() in masked else held for key, held in value.items()}

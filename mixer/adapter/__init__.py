@@ -1,7 +1,8 @@
 """
 Everything an adapter author may import, and nothing else.
 
-With it come `mixer.adapter.testing`, `mixer.adapter.contract` and `mixer.adapter.trial`, for tests.
+With it come `mixer.adapter.http`, `.hosting`, `.records` and `.rates` for those who need them, and
+`.testing`, `.contract` and `.trial` for tests.
 Names stay, and mean what they mean, as long as the first number of `VERSION` does.
 """
 

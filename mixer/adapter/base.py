@@ -30,6 +30,7 @@ from typing import (
 from structlog.typing import FilteringBoundLogger
 
 from mixer.adapter.config import Config, FieldProblem
+from mixer.adapter.hosting import Queue
 from mixer.adapter.line import Line
 from mixer.adapter.results import Grant, QuotaArgs, Verdict
 from mixer.adapter.table import Table
@@ -244,6 +245,11 @@ class Adapter(Generic[C]):
         Does no I/O: ``mixs validate`` asks it too.
         """
         return ()
+
+    @classmethod
+    def queue(cls, config: C) -> Queue | None:
+        """The queue for reports where the handler says nothing of it; None: a Report waits."""
+        return Queue() if getattr(cls, "queued", False) else None
 
     async def open(self) -> None:
         """Connect, load, start background work. An exception keeps the handler out of service."""

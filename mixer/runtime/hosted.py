@@ -8,7 +8,6 @@ from typing import Any
 from structlog.typing import FilteringBoundLogger
 
 from mixer.adapter.base import Adapter, waits
-from mixer.adapter.hosting import Queue
 from mixer.adapter.tasks import Tasks
 from mixer.adapter.template import Instance
 from mixer.config.model import Handler
@@ -37,11 +36,11 @@ class Hosted:
         self._deliveries: list[Delivery] = []
         hosting, title = config.hosting, config.title
         guard = Guard(hosting, clock, metrics.guard(title))
-        queue = _queue(adapter, hosting.queue)
+        queue = hosting.queue or adapter.queue(adapter.config)
 
         def hosted(template: type[Instance], name: str) -> Callable[..., Any]:
             verb: Callable[..., Any] = getattr(adapter, name)
-            if name == "report" and queue is not None:
+            if name == "report" and queue is not None and queue.size:
                 meter = metrics.delivery(template.template, title)
                 delivery = Delivery(verb, hosting, queue, clock, meter, log)
                 self._deliveries.append(delivery)
@@ -58,10 +57,3 @@ class Hosted:
         for delivery in self._deliveries:
             await delivery.close()
         await self._adapter.close()
-
-
-def _queue(adapter: Adapter[Any], said: Queue | None) -> Queue | None:
-    """The queue for reports, if there is to be one."""
-    if said is not None:
-        return said if said.size else None
-    return Queue() if getattr(adapter, "queued", False) else None

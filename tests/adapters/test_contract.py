@@ -16,7 +16,8 @@ from mixer.adapter import (
     Verdict,
 )
 from mixer.adapter.catalogue import load
-from mixer.adapter.contract import broken_promises, check_lifecycle, config_types, examples
+from mixer.adapter.contract import broken_promises, check_lifecycle, config_types
+from mixer.cli.mixs_adapter_test import params_of_docs
 from mixer.config.convert import convert
 from mixer.config.findings import Findings
 from mixer.config.load import parse_text
@@ -49,7 +50,7 @@ async def test_it_opens_with_the_params_of_its_docs_and_may_be_closed_twice(
     adapter: type[Adapter[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)  # some write files
-    documented = [node for example in examples(adapter) for node in params_in(example, adapter)]
+    documented = params_of_docs(adapter)
     assert documented
     for params in documented:
         findings = Findings()

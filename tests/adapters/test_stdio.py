@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from adapters.stdio import Stdio
 from adapters.stdio.config import Level, StdioConfig, Stream
-from adapters.stdio.lines import fields_of, plain
+from adapters.stdio.lines import fields_of
 from adapters.stdio.sinks import RotatedFile
 from mixer.adapter import Duration, Line, LogEntry, Metric, Shape, Timestamp, ValueType
+from mixer.adapter.records import plain
 from mixer.adapter.testing import Rejected, running
 
 LOG = "accesslog.instance.ns"
