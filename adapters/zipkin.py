@@ -13,7 +13,6 @@ Example::
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
@@ -31,12 +30,8 @@ from mixer.adapter import (
     text,
 )
 from mixer.adapter.http import Http, HttpPeer, connected, peer_problems
+from mixer.adapter.traces import ids_of
 
-REWRITE = 0x3F6A2EC3C810C2AB
-"""What a rewritten span id is combined with (spec: adapters, zipkin)."""
-
-_TRACE_ID = re.compile("[0-9a-f]{16}([0-9a-f]{16})?")
-_SPAN_ID = re.compile("[0-9a-f]{16}")
 _MICROSECOND = 1_000
 _NOWHERE = (b"", bytes(4), bytes(16))
 _encode = msgspec.json.Encoder().encode
@@ -83,27 +78,18 @@ class Zipkin(Adapter[ZipkinConfig], Reports[TraceSpan], name="zipkin"):
 
 def span(instance: TraceSpan, probability: float) -> dict[str, Any] | None:
     """A span in Zipkin's words; None for one that is not sampled, or has no valid ids."""
-    trace, own = instance.trace_id.lower(), instance.span_id.lower()
-    if not (_TRACE_ID.fullmatch(trace) and _SPAN_ID.fullmatch(own)):
+    ids = ids_of(instance, probability)
+    if ids is None:
         return None
-    if not sampled(trace, probability):
-        return None
-    parent = instance.parent_span_id.lower()
-    parent = parent if _SPAN_ID.fullmatch(parent) else ""
-    if instance.rewrite_client_span_id:
-        if instance.client_span:
-            own = rewritten(own)
-        elif parent:
-            parent = rewritten(parent)
     here = _endpoint(instance.source_name, instance.source_ip)
     there = _endpoint(instance.destination_name, instance.destination_ip)
     if not instance.client_span:
         here, there = there, here
     start, end = int(instance.start_time), int(instance.end_time)
     return {
-        "traceId": trace,
-        "id": own,
-        **({"parentId": parent} if parent else {}),
+        "traceId": ids.trace,
+        "id": ids.span,
+        **({"parentId": ids.parent} if ids.parent else {}),
         "name": instance.span_name,
         "kind": "CLIENT" if instance.client_span else "SERVER",
         "timestamp": start // _MICROSECOND,
@@ -112,16 +98,6 @@ def span(instance: TraceSpan, probability: float) -> dict[str, Any] | None:
         "remoteEndpoint": there,
         "tags": _tags(instance),
     }
-
-
-def sampled(trace_id: str, probability: float) -> bool:
-    """Whether a trace is among the share that is sent: the last 16 digits of its id decide."""
-    return int(trace_id[-16:], 16) < probability * (1 << 64)
-
-
-def rewritten(span_id: str) -> str:
-    """The id of a client's span where client and server have one on the wire."""
-    return f"{int(span_id, 16) ^ REWRITE:016x}"
 
 
 def _endpoint(name: str, address: bytes) -> dict[str, str]:

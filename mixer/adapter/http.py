@@ -132,14 +132,21 @@ class Http:
             raise Refused(f"{url or self._peer.url}: the answer is longer than {MAX_ANSWER} bytes")
         return Answer(response.status, response.headers, content)
 
-    async def deliver(self, body: bytes, content_type: str, url: str = "") -> Answer:
+    async def deliver(
+        self,
+        body: bytes,
+        content_type: str,
+        url: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
         """
         Post *body*, to the peer's own *url* where none is given; return an answer of success.
 
         Raises `Unavailable` for statuses that may pass, with the time the service asked for, and
         `Refused` for all others.
         """
-        answer = await self.ask("POST", url, body, {"content-type": content_type})
+        sent = {"content-type": content_type, **(headers or {})}
+        answer = await self.ask("POST", url, body, sent)
         if 200 <= answer.status < 300:
             return answer
         raise fault_of(answer, url or self._peer.url)

@@ -11,10 +11,11 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.zipkin import Zipkin, ZipkinConfig, rewritten, sampled, span
+from adapters.zipkin import Zipkin, ZipkinConfig, span
 from attributes import Timestamp
 from mixer.adapter import TraceSpan, Unavailable
 from mixer.adapter.testing import running
+from mixer.adapter.traces import rewritten, sampled
 from tests.http_service import service
 
 SERVER = TraceSpan(
