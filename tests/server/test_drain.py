@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +12,8 @@ from typing import Any
 
 import grpc
 import pytest
+
+from tests.peers import wait_for
 
 from .conftest import Server, body
 
@@ -76,12 +79,21 @@ def start(
         peer.release.set()
 
 
+def nobody_listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), 5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
 def test_a_call_in_flight_is_finished_and_new_ones_are_refused(
     start: Callable[..., tuple[Server, Future[Any]]], peer: SlowPeer
 ) -> None:
     server, call = start("--drainTimeout=60s")
     server.process.send_signal(signal.SIGINT)
-    server.await_log("mixer drains")
+    wait_for(lambda: nobody_listens(server.address))  # who comes before that is answered
     with grpc.insecure_channel(server.address) as late, pytest.raises(grpc.RpcError) as refused:
         late.unary_unary("/istio.mixer.v1.Mixer/Check")(body("check"), timeout=20)
     assert refused.value.code() is grpc.StatusCode.UNAVAILABLE

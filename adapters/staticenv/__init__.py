@@ -1,0 +1,158 @@
+"""
+Find attributes of workloads in a list: for virtual machines, and wherever there is no Kubernetes.
+
+Example::
+
+    apiVersion: meshmixer.io/v1
+    kind: handler
+    metadata: {name: machines}
+    spec:
+      adapter: staticenv
+      params:
+        workloads:
+        - name: billing-1
+          namespace: legacy
+          workload: billing
+          addresses: [192.0.2.10, "2001:db8::10"]
+          labels: {app: billing, version: v1}
+          serviceAccount: billing
+          containers: {http: 8080}
+
+It answers instances of the template kubernetes, by the uid ``kubernetes://NAME.NAMESPACE`` or by
+address. The same list may stand in a file, which is read again when it changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from adapters.staticenv.workloads import (
+    BadList,
+    StaticenvConfig,
+    Workload,
+    attributes_of,
+    faults,
+    read,
+)
+from mixer.adapter import (
+    Adapter,
+    Env,
+    FieldProblem,
+    Generates,
+    Kubernetes,
+    KubernetesOutput,
+    Shape,
+    hookimpl,
+    parse_ip,
+)
+from mixer.adapter.template import Output
+
+UID = "kubernetes://"
+_NOWHERE = (b"", bytes(4), bytes(16))
+
+
+class Staticenv(
+    Adapter[StaticenvConfig], Generates[Kubernetes, KubernetesOutput], name="staticenv"
+):
+    """
+    Looks up both ends of a call by uid, or by address where there is none.
+
+    Who is not listed has no attributes. A file that can't be read, or is wrong, keeps the handler
+    from opening; later it leaves the list as it was, and is logged.
+    """
+
+    def __init__(self, config: StaticenvConfig, env: Env) -> None:
+        super().__init__(config, env)
+        self._stamp = 0
+        self._watching: asyncio.Task[None] | None = None
+        self._index(())
+
+    @classmethod
+    def problems(cls, config: StaticenvConfig, shapes: Sequence[Shape]) -> Iterable[FieldProblem]:
+        """Find addresses that are none, and workloads that are listed twice."""
+        for field, reason in faults(config.workloads):
+            yield FieldProblem(field, reason)
+        if config.refresh_interval <= 0:
+            reason = f"'{config.refresh_interval}' is not more than 0"
+            yield FieldProblem("refresh_interval", reason)
+
+    async def open(self) -> None:
+        """Read the file, if there is one; raise OSError or `BadList` where that fails."""
+        self._index(await self._read())
+        if self.config.file:
+            self._watching = self.env.spawn(self._watch(), "watch the file")
+
+    async def close(self) -> None:
+        """Stop watching the file."""
+        watching, self._watching = self._watching, None
+        if watching is not None:
+            watching.cancel()
+            await asyncio.wait({watching})
+
+    def generate(self, instance: Kubernetes, /) -> KubernetesOutput:
+        """Tell what is known of both ends."""
+        source = self._found(instance.source_uid, instance.source_ip)
+        destination = self._found(instance.destination_uid, instance.destination_ip)
+        found: dict[str, object] = {}
+        if source is not None:
+            found |= attributes_of(source, "source")
+        if destination is not None:
+            found |= attributes_of(destination, "destination")
+            name = destination.container_of(instance.destination_port)
+            if name:
+                found["destination_container_name"] = name
+        output: Output = KubernetesOutput(**found)  # type: ignore[arg-type]  # fields by name
+        assert isinstance(output, KubernetesOutput)
+        return output
+
+    def _found(self, uid: str, address: bytes) -> Workload | None:
+        if uid:
+            return self._by_uid.get(uid.removeprefix(UID))
+        return None if address in _NOWHERE else self._by_address.get(_plain(address))
+
+    def _index(self, workloads: Iterable[Workload]) -> None:
+        self._by_uid: Mapping[str, Workload] = {
+            f"{one.name}.{one.namespace}": one for one in workloads
+        }
+        self._by_address: Mapping[bytes, Workload] = {
+            _plain(parse_ip(address)): one
+            for one in self._by_uid.values()
+            for address in one.addresses
+        }
+
+    async def _read(self) -> Sequence[Workload]:
+        if not self.config.file:
+            return self.config.workloads
+        file = Path(self.config.file)
+        self._stamp = file.stat().st_mtime_ns
+        return [*self.config.workloads, *read(await self.env.work(file.read_bytes), str(file))]
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self.config.refresh_interval.seconds)
+            await self.refresh()
+
+    async def refresh(self) -> None:
+        """Read the file again, if it changed. What goes wrong is logged, and the list stays."""
+        try:
+            if Path(self.config.file).stat().st_mtime_ns != self._stamp:
+                self._index(await self._read())
+        except (OSError, BadList) as error:
+            self.env.log.error(
+                "the list of workloads can't be read; the last one stays",
+                handler=self.env.name,
+                error=str(error),
+            )
+
+
+def _plain(address: bytes) -> bytes:
+    """An address in one form: IPv4 in 4 bytes."""
+    return address[12:] if address[:12] == bytes(10) + b"\xff\xff" else address
+
+
+@hookimpl
+def mixer_adapters() -> list[type[Staticenv]]:
+    """Offer the adapter at the plugin door."""
+    return [Staticenv]
