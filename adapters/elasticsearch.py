@@ -32,8 +32,8 @@ from mixer.adapter import (
     Shape,
     hookimpl,
 )
-from mixer.adapter.http import Http, HttpPeer, connected, peer_problems
-from mixer.adapter.records import MASKED, plain_map
+from mixer.adapter.http import Http, HttpPeer, connected, http_problems
+from mixer.adapter.records import MASKED, lowered, plain_map
 
 _SECOND = 1_000_000_000
 _FORBIDDEN = frozenset('\\/*?"<>| ,#:')
@@ -86,7 +86,7 @@ class Elasticsearch(Adapter[ElasticsearchConfig], Reports[LogEntry], name="elast
         cls, config: ElasticsearchConfig, shapes: Sequence[Shape]
     ) -> Iterable[FieldProblem]:
         """Find an address that is none, and a name that can be no index."""
-        yield from peer_problems(config, cls.name)
+        yield from http_problems(config, cls.name)
         index = config.index
         if not index or index != index.lower() or index[0] in "-_+." or _FORBIDDEN & set(index):
             hint = "small letters, digits, - and _ make one, such as 'mixer-logs'"
@@ -97,7 +97,7 @@ class Elasticsearch(Adapter[ElasticsearchConfig], Reports[LogEntry], name="elast
         config = self.config
         self._http = await connected(config, self.env)
         self._bulk = config.url.rstrip("/") + "/_bulk"
-        self._masked = frozenset(key.lower() for key in config.mask)
+        self._masked = lowered(config.mask)
 
     async def close(self) -> None:
         """End all connections."""

@@ -42,7 +42,7 @@ from mixer.adapter import (
     Verdict,
     hookimpl,
 )
-from mixer.adapter.http import Answer, Http, HttpPeer, connected, fault_of, peer_problems
+from mixer.adapter.http import Answer, Http, HttpPeer, connected, fault_of, http_problems
 from mixer.adapter.records import plain
 
 _DENIALS = {
@@ -94,7 +94,7 @@ class Httpcheck(
     @classmethod
     def problems(cls, config: HttpcheckConfig, shapes: Sequence[Shape]) -> Iterable[FieldProblem]:
         """Find an address that is none, and a duration that is none."""
-        yield from peer_problems(config, cls.name)
+        yield from http_problems(config, cls.name)
         if config.cache_duration < 0:
             yield FieldProblem("cache_duration", f"'{config.cache_duration}' is less than 0")
 

@@ -24,8 +24,8 @@ from typing import Any
 import msgspec
 
 from mixer.adapter import Adapter, FieldProblem, LogEntry, Reports, Shape, hookimpl, text
-from mixer.adapter.http import Http, HttpPeer, connected, peer_problems
-from mixer.adapter.records import MASKED, plain_map
+from mixer.adapter.http import Http, HttpPeer, connected, http_problems
+from mixer.adapter.records import MASKED, lowered, plain_map
 
 _LABEL = re.compile("[a-zA-Z_][a-zA-Z0-9_]*")
 _encode = msgspec.json.Encoder().encode
@@ -59,7 +59,7 @@ class Loki(Adapter[LokiConfig], Reports[LogEntry], name="loki"):
     @classmethod
     def problems(cls, config: LokiConfig, shapes: Sequence[Shape]) -> Iterable[FieldProblem]:
         """Find an address that is none, and names that can be no labels."""
-        yield from peer_problems(config, cls.name)
+        yield from http_problems(config, cls.name)
         for field, names in (("labels", config.labels), ("label_names", config.label_names)):
             for name in names:
                 if not _LABEL.fullmatch(name):
@@ -69,7 +69,7 @@ class Loki(Adapter[LokiConfig], Reports[LogEntry], name="loki"):
     async def open(self) -> None:
         """Prepare to connect; Loki may be away."""
         self._http = await connected(self.config, self.env)
-        self._masked = frozenset(key.lower() for key in self.config.mask)
+        self._masked = lowered(self.config.mask)
 
     async def close(self) -> None:
         """End all connections."""

@@ -29,11 +29,11 @@ from mixer.adapter import (
     ip_text,
     text,
 )
-from mixer.adapter.http import Http, HttpPeer, connected, peer_problems
+from mixer.adapter.addresses import NOWHERE
+from mixer.adapter.http import Http, HttpPeer, connected, http_problems
 from mixer.adapter.traces import ids_of
 
 _MICROSECOND = 1_000
-_NOWHERE = (b"", bytes(4), bytes(16))
 _encode = msgspec.json.Encoder().encode
 
 
@@ -58,7 +58,7 @@ class Zipkin(Adapter[ZipkinConfig], Reports[TraceSpan], name="zipkin"):
     @classmethod
     def problems(cls, config: ZipkinConfig, shapes: Sequence[Shape]) -> Iterable[FieldProblem]:
         """Find an address that is none."""
-        return peer_problems(config, cls.name)
+        return http_problems(config, cls.name)
 
     async def open(self) -> None:
         """Prepare to connect; the service may be away."""
@@ -102,7 +102,7 @@ def span(instance: TraceSpan, probability: float) -> dict[str, Any] | None:
 
 def _endpoint(name: str, address: bytes) -> dict[str, str]:
     found = {"serviceName": name or "default"}
-    if address not in _NOWHERE:
+    if address not in NOWHERE:
         shown = ip_text(address)
         found["ipv6" if ":" in shown else "ipv4"] = shown
     return found

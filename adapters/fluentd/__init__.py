@@ -33,8 +33,9 @@ from mixer.adapter import (
     Unavailable,
     hookimpl,
 )
+from mixer.adapter.addresses import host_port
 from mixer.adapter.hosting import Queue
-from mixer.adapter.records import MASKED
+from mixer.adapter.records import MASKED, lowered
 
 
 class FluentdConfig(Config, frozen=True):
@@ -83,17 +84,17 @@ class Fluentd(Adapter[FluentdConfig], Reports[LogEntry], name="fluentd"):
 
     def __init__(self, config: FluentdConfig, env: Env) -> None:
         super().__init__(config, env)
-        self._masked = frozenset(key.lower() for key in config.mask)
+        self._masked = lowered(config.mask)
         self._turn = asyncio.Lock()
         self._connection: Forward | None = None
 
     @classmethod
     def problems(cls, config: FluentdConfig, shapes: Sequence[Shape]) -> Iterable[FieldProblem]:
         """Find an address that is none, and durations that are not positive."""
-        host, colon, port = config.address.rpartition(":")
-        if not (host and colon and port.isdecimal() and 0 < int(port) < 65536):
-            reason = f"{config.address!r} is not HOST:PORT"
-            yield FieldProblem("address", reason, "such as 'localhost:24224'")
+        try:
+            host_port(config.address)
+        except ValueError as error:
+            yield FieldProblem("address", str(error), "such as 'localhost:24224'")
         for name in ("push_interval_duration", "push_timeout_duration"):
             if (value := getattr(config, name)) < 0:
                 yield FieldProblem(name, f"'{value}' is less than 0")
@@ -136,7 +137,7 @@ class Fluentd(Adapter[FluentdConfig], Reports[LogEntry], name="fluentd"):
     async def _send(self, messages: Iterable[Chunk]) -> None:
         for message in messages:
             if self._connection is None:
-                self._connection = await Forward.connect(self.config.address, self._tls)
+                self._connection = await Forward.connect(*host_port(self.config.address), self._tls)
             await self._connection.send(message, acknowledged=self.config.require_ack)
 
 

@@ -57,11 +57,9 @@ class Forward:
         self._reader, self._writer = reader, writer
 
     @classmethod
-    async def connect(cls, address: str, tls: ssl.SSLContext | None) -> Forward:
-        """Connect to HOST:PORT. Raises OSError."""
-        host, _, port = address.rpartition(":")
-        host = host.removeprefix("[").removesuffix("]")
-        return cls(*await asyncio.open_connection(host, int(port), ssl=tls))
+    async def connect(cls, host: str, port: int, tls: ssl.SSLContext | None) -> Forward:
+        """Connect. Raises OSError."""
+        return cls(*await asyncio.open_connection(host, port, ssl=tls))
 
     async def send(self, chunk: Chunk, *, acknowledged: bool) -> None:
         """

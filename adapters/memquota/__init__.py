@@ -27,7 +27,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from difflib import get_close_matches
 from functools import partial
 from typing import TypeAlias
 
@@ -54,6 +53,7 @@ from mixer.adapter import (
     WantedLimit,
     hookimpl,
 )
+from mixer.adapter.quotas import entry_for, without_entry
 
 NOTHING = Grant(0)
 
@@ -99,7 +99,7 @@ class Memquota(Adapter[MemquotaConfig], Allocates[Quota], name="memquota"):
             )
 
     def _limits(self) -> list[tuple[Shape, QuotaLimit]]:
-        found = [(shape, _limits_of(self.config, shape)) for shape in self.env.shapes]
+        found = [(shape, entry_for(shape, self.config.quotas)) for shape in self.env.shapes]
         return [
             (shape, structs.replace(limits, name=shape.name)) for shape, limits in found if limits
         ]
@@ -123,15 +123,7 @@ class Memquota(Adapter[MemquotaConfig], Allocates[Quota], name="memquota"):
             for where, duration in limits:
                 if duration < 0:
                     yield FieldProblem(f"{where}.valid_duration", f"'{duration}' is less than 0")
-        names = [quota.name for quota in config.quotas]
-        for shape in shapes:
-            if not _limits_of(config, shape):
-                near = get_close_matches(shape.name, names, 1)
-                yield FieldProblem(
-                    "quotas",
-                    f"did not find limit defined for quota {shape.name}",
-                    f"did you mean it by {near[0]!r}?" if near else "add an entry of that name",
-                )
+        yield from without_entry(shapes, config.quotas)
 
     def allocate(self, instance: Quota, args: QuotaArgs, /) -> Grant:
         """Take from the instance's counter, or give back if the amount is negative."""
@@ -215,10 +207,6 @@ class _Ledger:
             found = self._wanted[name, wanted] = self._make(quota, self._shapes[name])
         self._wanted.move_to_end((name, wanted))
         return found
-
-
-def _limits_of(config: MemquotaConfig, shape: Shape) -> QuotaLimit | None:
-    return next((quota for quota in reversed(config.quotas) if shape.answers_to(quota.name)), None)
 
 
 @hookimpl

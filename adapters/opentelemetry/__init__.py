@@ -41,6 +41,7 @@ from mixer.adapter import (
     Unavailable,
     hookimpl,
 )
+from mixer.adapter.records import lowered
 
 
 class Opentelemetry(
@@ -61,9 +62,9 @@ class Opentelemetry(
 
     def __init__(self, config: OpentelemetryConfig, env: Env) -> None:
         super().__init__(config, env)
-        masked = frozenset(key.lower() for key in config.mask)
+        masked = lowered(config.mask)
+        self._meter = Meter(config, env.shapes, masked, env.now())
         self._of_logs, self._of_spans = Attributes(6, masked), Attributes(9, masked)
-        self._meter = Meter(config, env.now())
         self._failures = Milestones()
         about = {"service.name": config.service_name, "service.instance.id": str(uuid4())}
         resource = Attributes(1, frozenset()).of({**about, **config.resource})
@@ -97,7 +98,8 @@ class Opentelemetry(
         """Add up a batch of metrics, or send one of log entries or spans."""
         first = batch[0]
         if isinstance(first, Metric):
-            self._meter.add(batch)  # type: ignore[arg-type]  # a batch is of one template
+            if lost := self._meter.add(batch):  # type: ignore[arg-type]  # a batch is of one template
+                raise PartlyRefused("a metric had values that it can't have", lost=lost)
         elif isinstance(first, LogEntry):
             body, now, of = self.config.body, self.env.now(), self._of_logs
             records = [message(2, log_record(entry, body, now, of)) for entry in batch]  # type: ignore[arg-type]

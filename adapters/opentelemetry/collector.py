@@ -12,10 +12,13 @@ from urllib.parse import urlsplit
 from adapters.opentelemetry.config import OpentelemetryConfig
 from adapters.opentelemetry.encoding import fields
 from mixer.adapter import Env, PartlyRefused, Refused, Unavailable
-from mixer.adapter.http import Http, connected
+from mixer.adapter.http import Http, Token, connected
 
-_PASSING = ("CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS")
-"""Codes after which OTLP has a client try again; RESOURCE_EXHAUSTED is one with a pause."""
+_PASSING = (
+    "CANCELLED", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED", "OUT_OF_RANGE",
+    "UNAVAILABLE", "DATA_LOSS",
+)  # fmt: skip
+"""Codes after which OTLP has a client try again."""
 
 
 class Signal(Enum):
@@ -86,6 +89,7 @@ class _OverGrpc:
         self._channel = channel
         self._error = grpc.aio.AioRpcError
         self._config = config
+        self._token = Token(config.bearer_token_file)
         self._methods = {
             signal: channel.unary_unary(
                 f"/opentelemetry.proto.collector.{signal.value}.v1."
@@ -100,9 +104,7 @@ class _OverGrpc:
         except self._error as error:
             code = error.code().name
             reason = f"{self._url} failed with {code}: {error.details()}"
-            if code in _PASSING or code == "RESOURCE_EXHAUSTED":
-                raise Unavailable(reason) from None
-            raise Refused(reason) from None
+            raise (Unavailable if code in _PASSING else Refused)(reason) from None
         _look(answer, self._url)
 
     async def close(self) -> None:
@@ -110,9 +112,8 @@ class _OverGrpc:
 
     def _metadata(self) -> list[tuple[str, str]]:
         found = [(name.lower(), value) for name, value in self._config.headers.items()]
-        if file := self._config.bearer_token_file:
-            token = Path(file).read_text(encoding="utf-8").strip()
-            found.append(("authorization", f"Bearer {token}"))
+        if self._config.bearer_token_file:
+            found.append(("authorization", f"Bearer {self._token.read()}"))
         return found
 
 

@@ -8,6 +8,7 @@ from enum import IntEnum
 from typing import Annotated
 
 from mixer.adapter import Config, Duration, FieldProblem, Meta, Metric, Positive, Shape
+from mixer.adapter.config import missing
 from mixer.adapter.http import HttpPeer, peer_problems
 from mixer.adapter.records import MASKED
 
@@ -103,7 +104,9 @@ class OpentelemetryConfig(HttpPeer, frozen=True):
 
 def problems(config: OpentelemetryConfig, shapes: Sequence[Shape]) -> Iterable[FieldProblem]:
     """Find what is wrong beyond types."""
-    yield from peer_problems(config, "opentelemetry")
+    if config.protocol is Protocol.HTTP:
+        yield from missing("aiohttp", "http", "opentelemetry")
+    yield from peer_problems(config)
     names = [shape.name for shape in shapes if shape.template is Metric]
     for index, metric in enumerate(config.metrics):
         path = f"metrics[{index}]"

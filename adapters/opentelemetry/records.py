@@ -6,6 +6,7 @@ import re
 
 from adapters.opentelemetry.encoding import Attributes, fixed, message, text, whole
 from mixer.adapter import LogEntry, TraceSpan, Value, ip_text
+from mixer.adapter.addresses import NOWHERE
 from mixer.adapter.traces import ids_of
 
 _TRACE_ID = re.compile("[0-9a-fA-F]{32}")
@@ -14,7 +15,6 @@ _SEVERITIES = {
     "TRACE": 1, "DEBUG": 5, "INFO": 9, "NOTICE": 10, "WARN": 13, "ERR": 17, "CRIT": 18,
     "ALERT": 19, "FATAL": 21, "EMERG": 21,
 }  # fmt: skip
-_NOWHERE = (b"", bytes(4), bytes(16))
 _SERVER, _CLIENT = 2, 3
 _ERROR = 2
 
@@ -65,7 +65,7 @@ def span(instance: TraceSpan, probability: float, attributes: Attributes) -> byt
     (own, _), (peer, address) = peers if client else reversed(peers)
     names = {"service.name": own, "peer.service": peer}
     found |= {key: name for key, name in names.items() if name}
-    if address not in _NOWHERE:
+    if address not in NOWHERE:
         found["network.peer.address"] = ip_text(address)
     # A server can't help it where a client asks for what is not there.
     failed = instance.http_status_code >= (400 if client else 500)

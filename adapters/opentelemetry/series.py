@@ -17,7 +17,7 @@ from adapters.opentelemetry.encoding import (
     text,
     whole,
 )
-from mixer.adapter import Duration, Metric, Value
+from mixer.adapter import Duration, Metric, Shape, Value, ValueType
 
 OVERFLOW: dict[str, Value] = {"otel.metric.overflow": True}
 _NANOS = 1_000_000_000
@@ -62,35 +62,38 @@ class Instrument:
 class Meter:
     """All metrics; it alone changes them."""
 
-    def __init__(self, config: OpentelemetryConfig, started: int) -> None:
-        """*started* is the time, in nanoseconds, since which it counts."""
+    def __init__(
+        self, config: OpentelemetryConfig, shapes: Iterable[Shape], masked: frozenset[str], now: int
+    ) -> None:
+        """It counts what *shapes* send, from *now* on, a time in nanoseconds."""
         self._config = config
-        masked = frozenset(key.lower() for key in config.mask)
         self._of_numbers, self._of_histograms = Attributes(7, masked), Attributes(9, masked)
-        self._instruments: dict[str, Instrument] = {}
-        self._since = started
+        self._instruments = {
+            shape.name: _instrument(config, shape) for shape in shapes if shape.template is Metric
+        }
+        self._since = now
         self._size = 0
-        self.dropped = 0
-        """Values that found no series, since this was last asked."""
 
-    def add(self, batch: Iterable[Metric]) -> None:
-        """Add all values; those that are no numbers are passed over, and counted as dropped."""
+    def add(self, batch: Iterable[Metric]) -> int:
+        """Add all values but those that are no numbers, and what is less than 0 of a counter.
+
+        Returns how many those were.
+        """
+        lost = 0
         for instance in batch:
-            value = instance.value
-            instrument = self._instruments.get(instance.name)
-            if instrument is None:
-                instrument = self._made(instance)
+            value, instrument = instance.value, self._instruments[instance.name]
             if value.__class__ is Duration:
                 number: int | float = value / _NANOS
             elif isinstance(value, int | float) and value == value:
                 number = value
             else:
-                self.dropped += 1
+                lost += 1
                 continue
             if instrument.kind is Kind.COUNTER and number < 0:
-                self.dropped += 1
+                lost += 1
                 continue
             instrument.add(self._series(instrument, instance), number)
+        return lost
 
     def request(self, now: int) -> bytes:
         """All metrics as they are *now*, in nanoseconds, as ScopeMetrics; empty without any."""
@@ -108,20 +111,6 @@ class Meter:
                 instrument.series.clear()
             self._size, self._since = 0, now
 
-    def _made(self, instance: Metric) -> Instrument:
-        short = instance.name.partition(".")[0]
-        info = next(
-            (
-                one
-                for one in reversed(self._config.metrics)
-                if one.instance_name in (instance.name, short)
-            ),
-            MetricInfo(),
-        )
-        made = Instrument(info, short, instance.value.__class__ is Duration)
-        self._instruments[instance.name] = made
-        return made
-
     def _series(self, instrument: Instrument, instance: Metric) -> Series:
         values = instance.dimensions
         try:
@@ -132,7 +121,6 @@ class Meter:
             found = instrument.series.get(key)
         if found is None:
             if self._size >= self._config.max_series:
-                self.dropped += 1
                 key, values = None, OVERFLOW
                 found = instrument.series.get(key)
             if found is None:
@@ -179,3 +167,10 @@ class Meter:
         else:
             shown = real(4, float(value))
         return times + shown + series.encoded
+
+
+def _instrument(config: OpentelemetryConfig, shape: Shape) -> Instrument:
+    """The instrument for what *shape* sends."""
+    named = (one for one in reversed(config.metrics) if shape.answers_to(one.instance_name))
+    is_duration = shape.types.get("value") is ValueType.DURATION
+    return Instrument(next(named, MetricInfo()), shape.name.partition(".")[0], is_duration)

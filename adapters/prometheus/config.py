@@ -11,8 +11,10 @@ from itertools import pairwise
 from typing import Annotated
 
 from mixer.adapter import Config, Duration, FieldProblem, Meta, NonNegative, Shape
+from mixer.adapter.addresses import host_port
 
 DEFAULT_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
 _METRIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL_NAME = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 _SANITIZED = str.maketrans({"/": "_", ".": "_", " ": "_", "-": None})
@@ -169,20 +171,12 @@ def define(info: MetricInfo) -> Definition:
     )
 
 
-def split_address(address: str) -> tuple[str, int]:
-    """Split HOST:PORT, where an IPv6 host may stand in brackets; raise ValueError otherwise."""
-    host, colon, port = address.rpartition(":")
-    if not (colon and host and port.isdecimal() and int(port) < 65536):
-        raise ValueError(f"{address!r} is not HOST:PORT, such as '0.0.0.0:42422'")
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
 def find_problems(config: PrometheusConfig, shapes: Sequence[Shape]) -> Iterator[FieldProblem]:
     """Find what would make metrics fail later, or Prometheus refuse the scrape."""
     try:
-        split_address(config.address)
+        host_port(config.address, any_port=True)
     except ValueError as error:
-        yield FieldProblem("address", str(error))
+        yield FieldProblem("address", str(error), "such as '0.0.0.0:42422'")
     policy = config.metrics_expiration_policy
     if policy and policy.metrics_expiry_duration <= 0:
         yield FieldProblem(

@@ -12,9 +12,10 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from adapters.prometheus.config import Definition, split_address
+from adapters.prometheus.config import Definition
 from adapters.prometheus.series import Family
 from mixer.adapter import Exposes
+from mixer.adapter.addresses import host_port
 
 OVERFLOWS = "mixer_prometheus_overflows_total"
 
@@ -126,7 +127,7 @@ def serving(address: str) -> Callable[[], Any]:
     @contextmanager
     def made() -> Iterator[Exporter]:
         exporter = Exporter()
-        host, port = split_address(address)
+        host, port = host_port(address, any_port=True)
         try:
             server, thread = start_http_server(port, host, CollectorRegistry())
         except OSError as error:
@@ -155,7 +156,7 @@ def collecting() -> Iterator[Exporter]:
 
 async def exposed(address: str, expose: Exposes, exporter: Exporter) -> int:
     """Have *exporter* served at *address* for all workers; return the port. Raises OSError."""
-    host, port = split_address(address)
+    host, port = host_port(address, any_port=True)
     try:
         return await expose(host, port, exporter.dump)
     except OSError as error:

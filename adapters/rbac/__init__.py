@@ -71,7 +71,7 @@ class Rbac(Adapter[RbacConfig], Checks[Authorization], name="rbac"):
     def check(self, instance: Authorization, /) -> Verdict:
         """Decide whether the subject may do the action."""
         allowed, permissive = self._grants.of(instance)
-        if allowed is not None:
+        if allowed:
             return self._allowed
         if permissive is not None:
             self.env.log.debug(

@@ -34,15 +34,15 @@ class Grants:
             for rule in role.rules:
                 self._add(rule, Grant(binding, _rule(role, rule), has))
 
-    def of(self, asked: Authorization) -> tuple[Binding | None, Binding | None]:
-        """The binding that lets *asked* pass, and one that would if it were enforced."""
+    def of(self, asked: Authorization) -> tuple[bool, Binding | None]:
+        """Whether *asked* may pass, and a binding that would let it if that were enforced."""
         action, permissive = asked.action, None
         for grant in self._at(action.service):
             if grant.does(action) and grant.has(asked.subject):
                 if grant.binding.mode is Mode.ENFORCED:
-                    return grant.binding, permissive
+                    return True, permissive
                 permissive = permissive or grant.binding
-        return None, permissive
+        return False, permissive
 
     def _at(self, service: str) -> Iterable[Grant]:
         yield from self._exact.get(service, ())
@@ -63,9 +63,9 @@ def pattern(written: str) -> Fits:
     if written == "*":
         return lambda value: True
     if written.startswith("*"):
-        return lambda value, end=written[1:]: value.endswith(end)  # type: ignore[misc]
+        return lambda value: value.endswith(written[1:])
     if written.endswith("*"):
-        return lambda value, start=written[:-1]: value.startswith(start)  # type: ignore[misc]
+        return lambda value: value.startswith(written[:-1])
     return lambda value: value == written
 
 

@@ -33,7 +33,7 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from adapters.redisquota.config import OnBackendFailure, RedisquotaConfig, limits_of, problems
+from adapters.redisquota.config import OnBackendFailure, RedisquotaConfig, problems
 from adapters.redisquota.limits import Dimensions, Limit, chooser, keyer
 from mixer.adapter import (
     Adapter,
@@ -50,6 +50,7 @@ from mixer.adapter import (
     Unavailable,
     hookimpl,
 )
+from mixer.adapter.quotas import entry_for
 from mixer.adapter.rates import Cell
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Redisquota(Adapter[RedisquotaConfig], Allocates[Quota], name="redisquota")
 
     def __init__(self, config: RedisquotaConfig, env: Env) -> None:
         super().__init__(config, env)
-        found = [(shape, limits_of(config, shape)) for shape in env.shapes]
+        found = [(shape, entry_for(shape, config.quotas)) for shape in env.shapes]
         self._quotas: dict[str, tuple[Callable[[Dimensions], Limit], Callable[..., str]]] = {
             shape.name: (chooser(quota, shape), keyer(shape)) for shape, quota in found if quota
         }

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from enum import IntEnum
-from importlib.util import find_spec
 
 from adapters.redisquota.limits import Algorithm, QuotaLimit
 from mixer.adapter import Config, Duration, FieldProblem, NonNegative, Positive, Shape
+from mixer.adapter.addresses import host_port
+from mixer.adapter.config import missing
+from mixer.adapter.quotas import without_entry
 
 
 class OnBackendFailure(IntEnum):
@@ -73,23 +74,12 @@ class RedisquotaConfig(Config, frozen=True):
     long as the pause. LOCAL: each worker counts for itself, evenly, from all there is."""
 
 
-def address(text: str) -> tuple[str, int]:
-    """Host and port of HOST:PORT; IPv6 addresses stand in brackets. Raises ValueError."""
-    host, colon, port = text.strip().rpartition(":")
-    if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ValueError(f"{text.strip()!r} is not HOST:PORT")
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
 def problems(config: RedisquotaConfig, shapes: Sequence[Shape]) -> Iterable[FieldProblem]:
     """Find what is wrong beyond types, and what is not installed."""
-    if find_spec("redis") is None:
-        yield FieldProblem(
-            "", "redisquota needs the package redis", "pip install 'meshmixer[redis]'"
-        )
+    yield from missing("redis", "redis", "redisquota")
     for one in config.redis_server_url.split(","):
         try:
-            address(one)
+            host_port(one)
         except ValueError as error:
             yield FieldProblem("redis_server_url", str(error), "such as 'localhost:6379'")
     alone = not config.cluster and not config.sentinel_master
@@ -107,13 +97,7 @@ def problems(config: RedisquotaConfig, shapes: Sequence[Shape]) -> Iterable[Fiel
         yield FieldProblem("quotas", "there are no limits", "add an entry for each quota")
     for index, quota in enumerate(config.quotas):
         yield from _of_a_quota(f"quotas[{index}]", quota)
-    names = [quota.name for quota in config.quotas]
-    for shape in shapes:
-        if limits_of(config, shape) is None:
-            near = get_close_matches(shape.name, names, 1)
-            hint = f"did you mean it by {near[0]!r}?" if near else "add an entry of that name"
-            reason = f"did not find limit defined for quota {shape.name}"
-            yield FieldProblem("quotas", reason, hint)
+    yield from without_entry(shapes, config.quotas)
 
 
 def _of_a_quota(path: str, quota: QuotaLimit) -> Iterable[FieldProblem]:
@@ -136,8 +120,3 @@ def _of_a_quota(path: str, quota: QuotaLimit) -> Iterable[FieldProblem]:
             yield FieldProblem(f"{where}.max_amount", "is not more than 0")
         if not override.dimensions:
             yield FieldProblem(f"{where}.dimensions", "no dimensions to override")
-
-
-def limits_of(config: RedisquotaConfig, shape: Shape) -> QuotaLimit | None:
-    """The limits of the quota of *shape*."""
-    return next((quota for quota in reversed(config.quotas) if shape.answers_to(quota.name)), None)

@@ -13,8 +13,9 @@ from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.sentinel import Sentinel
 from redis.exceptions import NoScriptError, RedisError
 
-from adapters.redisquota.config import RedisquotaConfig, address
+from adapters.redisquota.config import RedisquotaConfig
 from mixer.adapter import Env, Unavailable
+from mixer.adapter.addresses import host_port
 
 SCRIPT = files("adapters.redisquota").joinpath("take.lua").read_text()
 
@@ -71,18 +72,15 @@ class Servers:
             async with asyncio.timeout(self._seconds), self._free:
                 found = await self._run(asked)
         except TimeoutError:
-            error: Exception = Unavailable(f"no answer from Redis within {self._seconds:g} s")
-            found = [error] * len(asked)
-        except (RedisError, OSError) as reason:
-            error = Unavailable(f"Redis failed: {str(reason) or type(reason).__name__}")
+            found = [TimeoutError(f"no answer within {self._seconds:g} s")] * len(asked)
+        except (RedisError, OSError) as error:
             found = [error] * len(asked)
         for one, answer in zip(asked, found, strict=True):
             if one.answer.done():  # nobody waits for it any more
                 continue
-            if isinstance(answer, Unavailable):
-                one.answer.set_exception(answer)
-            elif isinstance(answer, Exception):
-                one.answer.set_exception(Unavailable(f"Redis failed: {answer}"))
+            if isinstance(answer, Exception):
+                why = str(answer) or type(answer).__name__
+                one.answer.set_exception(Unavailable(f"Redis failed: {why}"))
             else:
                 one.answer.set_result(answer)
 
@@ -124,7 +122,7 @@ def _clients(config: RedisquotaConfig) -> tuple[Any, Sequence[Any]]:
             "ssl_certfile": config.tls.certificate_file or None,
             "ssl_keyfile": config.tls.key_file or None,
         }
-    addresses = [address(one) for one in config.redis_server_url.split(",")]
+    addresses = [host_port(one) for one in config.redis_server_url.split(",")]
     if config.cluster:
         nodes = [ClusterNode(host, port) for host, port in addresses]
         return RedisCluster(startup_nodes=nodes, **known), ()

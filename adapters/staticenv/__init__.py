@@ -25,14 +25,15 @@ address. The same list may stand in a file, which is read again when it changes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from adapters.staticenv.workloads import (
+    NOBODY,
     BadList,
+    Known,
     StaticenvConfig,
     Workload,
-    attributes_of,
     faults,
     read,
 )
@@ -45,12 +46,12 @@ from mixer.adapter import (
     KubernetesOutput,
     Shape,
     hookimpl,
+    ip_text,
     parse_ip,
 )
-from mixer.adapter.template import Output
+from mixer.adapter.addresses import NOWHERE
 
 UID = "kubernetes://"
-_NOWHERE = (b"", bytes(4), bytes(16))
 
 
 class Staticenv(
@@ -95,31 +96,24 @@ class Staticenv(
         """Tell what is known of both ends."""
         source = self._found(instance.source_uid, instance.source_ip)
         destination = self._found(instance.destination_uid, instance.destination_ip)
-        found: dict[str, object] = {}
-        if source is not None:
-            found |= attributes_of(source, "source")
-        if destination is not None:
-            found |= attributes_of(destination, "destination")
-            name = destination.container_of(instance.destination_port)
-            if name:
-                found["destination_container_name"] = name
-        output: Output = KubernetesOutput(**found)  # type: ignore[arg-type]  # fields by name
-        assert isinstance(output, KubernetesOutput)
-        return output
+        return KubernetesOutput(
+            **source.as_source,
+            **destination.as_destination,
+            destination_container_name=destination.containers.get(instance.destination_port),
+        )
 
-    def _found(self, uid: str, address: bytes) -> Workload | None:
+    def _found(self, uid: str, address: bytes) -> Known:
         if uid:
-            return self._by_uid.get(uid.removeprefix(UID))
-        return None if address in _NOWHERE else self._by_address.get(_plain(address))
+            return self._by_uid.get(uid.removeprefix(UID), NOBODY)
+        if address in NOWHERE:
+            return NOBODY
+        return self._by_address.get(ip_text(address), NOBODY)
 
     def _index(self, workloads: Iterable[Workload]) -> None:
-        self._by_uid: Mapping[str, Workload] = {
-            f"{one.name}.{one.namespace}": one for one in workloads
-        }
-        self._by_address: Mapping[bytes, Workload] = {
-            _plain(parse_ip(address)): one
-            for one in self._by_uid.values()
-            for address in one.addresses
+        known = [(one, Known.of(one)) for one in workloads]
+        self._by_uid = {f"{one.name}.{one.namespace}": found for one, found in known}
+        self._by_address = {
+            ip_text(parse_ip(address)): found for one, found in known for address in one.addresses
         }
 
     async def _read(self) -> Sequence[Workload]:
@@ -127,7 +121,7 @@ class Staticenv(
             return self.config.workloads
         file = Path(self.config.file)
         self._stamp = file.stat().st_mtime_ns
-        return [*self.config.workloads, *read(await self.env.work(file.read_bytes), str(file))]
+        return [*self.config.workloads, *await self.env.work(read, file)]
 
     async def _watch(self) -> None:
         while True:
@@ -145,11 +139,6 @@ class Staticenv(
                 handler=self.env.name,
                 error=str(error),
             )
-
-
-def _plain(address: bytes) -> bytes:
-    """An address in one form: IPv4 in 4 bytes."""
-    return address[12:] if address[:12] == bytes(10) + b"\xff\xff" else address
 
 
 @hookimpl

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import msgspec
 import yaml
@@ -44,10 +46,6 @@ class Workload(Config, frozen=True):
     containers: dict[str, int] = {}
     """Names of its containers, or processes, by the port each listens on."""
 
-    def container_of(self, port: int) -> str:
-        """The name of the container that listens on *port*; empty where none does."""
-        return next((name for name, number in self.containers.items() if number == port), "")
-
 
 class StaticenvConfig(Config, frozen=True):
     """Params of staticenv."""
@@ -62,28 +60,26 @@ class StaticenvConfig(Config, frozen=True):
     """How often to look whether the file changed."""
 
 
-class _Listed(msgspec.Struct, forbid_unknown_fields=True):
+class _Listed(Workload, frozen=True, forbid_unknown_fields=True):
+    """A workload in a file."""
+
+
+class _List(msgspec.Struct, forbid_unknown_fields=True):
     """What a file says."""
 
     workloads: list[dict[str, object]] = []
 
 
-def read(content: bytes, name: str) -> list[Workload]:
-    """The workloads of a file. Raises `BadList`."""
+def read(file: Path) -> Sequence[Workload]:
+    """The workloads of a *file*; blocks. Raises OSError and `BadList`."""
     try:
-        listed = msgspec.convert(yaml.safe_load(content) or {}, _Listed)
-        found = [
-            msgspec.convert({_snake(key): value for key, value in one.items()}, Workload)
-            for one in listed.workloads
-        ]
+        said = msgspec.convert(yaml.safe_load(file.read_bytes()) or {}, _List).workloads
+        plain = [{_snake(key): value for key, value in one.items()} for one in said]
+        found = msgspec.convert(plain, list[_Listed])
     except (yaml.YAMLError, msgspec.ValidationError) as error:
-        raise BadList(f"{name}: {error}") from None
-    known = set(Workload.__struct_fields__)
-    for number, one in enumerate(listed.workloads):
-        if unknown := {_snake(key) for key in one} - known:
-            raise BadList(f"{name}: workloads[{number}] has no field {min(unknown)!r}")
+        raise BadList(f"{file}: {error}") from None
     for where, reason in faults(found):
-        raise BadList(f"{name}: {where}: {reason}")
+        raise BadList(f"{file}: {where}: {reason}")
     return found
 
 
@@ -106,27 +102,39 @@ def faults(workloads: Sequence[Workload]) -> Iterator[tuple[str, str]]:
                 yield where, f"{address!r} is no IP address"
 
 
-def attributes_of(one: Workload, side: str) -> Mapping[str, object]:
-    """The fields of the template's output for the *side* of the call it is at."""
-    workload = one.workload or one.name
-    found: dict[str, object] = {
-        "pod_name": one.name,
-        "namespace": one.namespace,
-        "labels": dict(one.labels),
-        "pod_uid": f"kubernetes://{one.name}.{one.namespace}",
-        "workload_name": workload,
-        "workload_namespace": one.namespace,
-        "workload_uid": f"istio://{one.namespace}/workloads/{workload}",
-    }
-    if one.addresses:
-        found["pod_ip"] = parse_ip(one.addresses[0])
-    if one.service_account:
-        found["service_account_name"] = one.service_account
-    if one.host_address:
-        found["host_ip"] = parse_ip(one.host_address)
-    if one.owner:
-        found["owner"] = one.owner
-    return {f"{side}_{name}": value for name, value in found.items()}
+class Known(NamedTuple):
+    """What is told of a workload: the fields of the template's output for either end of a call."""
+
+    as_source: Mapping[str, Any]
+    as_destination: Mapping[str, Any]
+    containers: Mapping[int, str]
+    """Names of its containers by port."""
+
+    @classmethod
+    def of(cls, one: Workload) -> Known:
+        """What is told of *one*."""
+        workload = one.workload or one.name
+        told = {
+            "pod_name": one.name,
+            "namespace": one.namespace,
+            "labels": dict(one.labels),
+            "pod_uid": f"kubernetes://{one.name}.{one.namespace}",
+            "pod_ip": parse_ip(one.addresses[0]) if one.addresses else None,
+            "service_account_name": one.service_account or None,
+            "host_ip": parse_ip(one.host_address) if one.host_address else None,
+            "owner": one.owner or None,
+            "workload_name": workload,
+            "workload_namespace": one.namespace,
+            "workload_uid": f"istio://{one.namespace}/workloads/{workload}",
+        }
+        return cls(
+            {f"source_{name}": value for name, value in told.items()},
+            {f"destination_{name}": value for name, value in told.items()},
+            {port: name for name, port in one.containers.items()},
+        )
+
+
+NOBODY = Known({}, {}, {})
 
 
 def _snake(key: str) -> str:

@@ -8,8 +8,12 @@ from typing import Annotated
 
 from adapters.statsd.names import dimensions_of, is_template
 from mixer.adapter import Config, Duration, FieldProblem, Meta, Shape
+from mixer.adapter.addresses import host_port
 
 FLUSH_BYTES = 512
+
+LOCAL = "localhost"
+"""The host where none is said."""
 
 
 class Kind(IntEnum):
@@ -36,7 +40,7 @@ class MetricInfo(Config, frozen=True):
 class StatsdConfig(Config, frozen=True):
     """Where to send, and what under which name."""
 
-    address: str = "localhost:8125"
+    address: str = f"{LOCAL}:8125"
     """HOST:PORT of the daemon."""
 
     prefix: str = ""
@@ -60,7 +64,7 @@ class StatsdConfig(Config, frozen=True):
 def find_problems(config: StatsdConfig, shapes: Sequence[Shape]) -> Iterable[FieldProblem]:
     """Find wrong addresses, names that can't be made, and values that can't be sent."""
     try:
-        split_address(config.address)
+        host_port(config.address, host=LOCAL)
     except ValueError as error:
         yield FieldProblem("address", str(error))
     for name, info in config.metrics.items():
@@ -107,11 +111,3 @@ def info_of(config: StatsdConfig, shape: Shape) -> tuple[str, MetricInfo | None]
         if shape.answers_to(name):
             return name, info
     return "", None
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """Host and port of HOST:PORT. Raises ValueError."""
-    host, colon, port = address.rpartition(":")
-    if not colon or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ValueError(f"{address!r} is not of the form HOST:PORT")
-    return host.strip("[]") or "localhost", int(port)

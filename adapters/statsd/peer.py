@@ -6,7 +6,8 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from adapters.statsd.config import split_address
+from adapters.statsd.config import LOCAL
+from mixer.adapter.addresses import host_port
 
 
 class Peer:
@@ -49,7 +50,7 @@ class Peer:
 
 def resolve(address: str) -> tuple[Any, Any]:
     """Family and address of HOST:PORT; blocks. Raises OSError where the host has no address."""
-    host, port = split_address(address)
+    host, port = host_port(address, host=LOCAL)
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     except OSError as error:

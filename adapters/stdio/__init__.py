@@ -30,6 +30,7 @@ from mixer.adapter import (
     Shape,
     hookimpl,
 )
+from mixer.adapter.records import lowered
 
 
 class Stdio(Adapter[StdioConfig], Reports[LogEntry | Metric], name="stdio"):
@@ -53,7 +54,7 @@ class Stdio(Adapter[StdioConfig], Reports[LogEntry | Metric], name="stdio"):
     async def open(self) -> None:
         """Open the stream. Raises OSError where the file can't be written."""
         self._sink = open_sink(self.config)
-        masked = frozenset(name.lower() for name in self.config.mask)
+        masked = lowered(self.config.mask)
         self._lines = {
             shape.name: line_of(shape, self.config, masked, self.env.now)
             for shape in self.env.shapes

@@ -195,6 +195,16 @@ VERBS: dict[Any, str] = {
 }
 
 
+RETURNS: dict[str, type] = {
+    "check": Verdict,
+    "check_with_output": tuple,
+    "allocate": Grant,
+    "report": type(None),
+    "generate": Output,
+}
+"""What each verb answers."""
+
+
 class Adapter(Generic[C]):
     """
     Base of all adapters, subclassed with its config and its verbs::
@@ -207,10 +217,6 @@ class Adapter(Generic[C]):
     verbs: ClassVar[dict[type[Instance], str]]
     """The method that takes each template."""
 
-    queued: ClassVar[bool]
-    """Whether reports wait in a queue of the host where the handler says nothing of it. By
-    default they do if `report` is a coroutine function."""
-
     def __init__(self, config: C, env: Env) -> None:
         self.config = config
         self.env = env
@@ -219,8 +225,6 @@ class Adapter(Generic[C]):
         super().__init_subclass__(**options)
         cls.name = name
         cls.verbs = dict(getattr(cls, "verbs", {}))
-        if "report" in cls.__dict__ and "queued" not in cls.__dict__:
-            cls.queued = waits(cls.__dict__["report"])
         for base in cls.__dict__.get("__orig_bases__", ()):
             origin, arguments = get_origin(base), get_args(base)
             if origin is Adapter:
@@ -248,8 +252,12 @@ class Adapter(Generic[C]):
 
     @classmethod
     def queue(cls, config: C) -> Queue | None:
-        """The queue for reports where the handler says nothing of it; None: a Report waits."""
-        return Queue() if getattr(cls, "queued", False) else None
+        """
+        The queue for reports where the handler says nothing of it; None: a Report waits.
+
+        By default there is one if `report` is a coroutine function.
+        """
+        return Queue() if waits(getattr(cls, "report", None)) else None
 
     async def open(self) -> None:
         """Connect, load, start background work. An exception keeps the handler out of service."""
@@ -258,7 +266,7 @@ class Adapter(Generic[C]):
         """Flush and release; may be called twice."""
 
 
-def waits(method: Callable[..., Any]) -> bool:
+def waits(method: object) -> bool:
     """Tell whether a verb is to be awaited, once, when the rules are compiled."""
     return inspect.iscoroutinefunction(method)
 

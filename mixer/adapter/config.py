@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Annotated
 
 import msgspec
@@ -35,3 +37,10 @@ class FieldProblem:
 
     reason: str
     suggestion: str = ""
+
+
+def missing(package: str, extra: str, adapter: str) -> Iterator[FieldProblem]:
+    """Tell of a *package* that *adapter* needs, if it is not installed, and the *extra* with it."""
+    if find_spec(package) is None:
+        reason = f"{adapter} needs the package {package}"
+        yield FieldProblem("", reason, f"pip install 'meshmixer[{extra}]'")

@@ -11,13 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from mixer.adapter.base import Env
-from mixer.adapter.config import Config, FieldProblem
+from mixer.adapter.config import Config, FieldProblem, missing
 from mixer.adapter.outages import Refused, Unavailable
 
 MAX_ANSWER = 1024 * 1024
@@ -67,11 +66,14 @@ def url_fault(url: str) -> str | None:
     return None
 
 
-def peer_problems(peer: HttpPeer, adapter: str) -> Iterable[FieldProblem]:
+def http_problems(peer: HttpPeer, adapter: str) -> Iterable[FieldProblem]:
     """Find what is wrong with *peer*, and the library that *adapter* lacks."""
-    if find_spec("aiohttp") is None:
-        reason = f"{adapter} needs the package aiohttp"
-        yield FieldProblem("", reason, "pip install 'meshmixer[http]'")
+    yield from missing("aiohttp", "http", adapter)
+    yield from peer_problems(peer)
+
+
+def peer_problems(peer: HttpPeer) -> Iterable[FieldProblem]:
+    """Find what is wrong with *peer*."""
     if fault := url_fault(peer.url):
         yield FieldProblem("url", fault)
     if bool(peer.certificate_file) != bool(peer.key_file):
@@ -93,6 +95,21 @@ class Answer:
     body: bytes
 
 
+class Token:
+    """A token in a file, read again where that has changed."""
+
+    def __init__(self, file: str) -> None:
+        self._file = Path(file)
+        self._token, self._stamp = "", -1
+
+    def read(self) -> str:
+        """The token. Raises OSError."""
+        stamp = self._file.stat().st_mtime_ns
+        if stamp != self._stamp:
+            self._token, self._stamp = self._file.read_text(encoding="utf-8").strip(), stamp
+        return self._token
+
+
 class Http:
     """A client of one service, for the event loop of its handler; see `connected`."""
 
@@ -100,8 +117,7 @@ class Http:
         self._peer = peer
         self._session = session
         self._library = library
-        self._token = ""
-        self._stamp = -1
+        self._token = Token(peer.bearer_token_file)
 
     async def ask(
         self,
@@ -115,22 +131,23 @@ class Http:
 
         Raises `Unavailable` where none comes, and `Refused` where it is too long.
         """
+        asked = url or self._peer.url
         try:
             async with self._session.request(
                 method,
-                url or self._peer.url,
+                asked,
                 data=body or None,
                 headers=self._headers(headers),
                 allow_redirects=False,
             ) as response:
-                content = await response.content.read(MAX_ANSWER + 1)
-                while len(content) <= MAX_ANSWER and (more := await response.content.readany()):
-                    content += more
+                content = bytearray()
+                async for some in response.content.iter_any():
+                    content += some
+                    if len(content) > MAX_ANSWER:
+                        raise Refused(f"{asked}: the answer is longer than {MAX_ANSWER} bytes")
         except (self._library.ClientError, OSError) as error:
-            raise Unavailable(f"{url or self._peer.url}: {_said(error)}") from None
-        if len(content) > MAX_ANSWER:
-            raise Refused(f"{url or self._peer.url}: the answer is longer than {MAX_ANSWER} bytes")
-        return Answer(response.status, response.headers, content)
+            raise Unavailable(f"{asked}: {str(error) or type(error).__name__}") from None
+        return Answer(response.status, response.headers, bytes(content))
 
     async def deliver(
         self,
@@ -158,16 +175,8 @@ class Http:
     def _headers(self, more: Mapping[str, str] | None) -> dict[str, str]:
         headers = {**self._peer.headers, **(more or {})}
         if self._peer.bearer_token_file:
-            headers["authorization"] = f"Bearer {self._bearer()}"
+            headers["authorization"] = f"Bearer {self._token.read()}"
         return headers
-
-    def _bearer(self) -> str:
-        """The token, read again where its file has changed."""
-        file = Path(self._peer.bearer_token_file)
-        stamp = file.stat().st_mtime_ns
-        if stamp != self._stamp:
-            self._token, self._stamp = file.read_text(encoding="utf-8").strip(), stamp
-        return self._token
 
 
 async def connected(peer: HttpPeer, env: Env) -> Http:
@@ -213,7 +222,3 @@ def _retry_after(answer: Answer) -> float:
         return min(max((wanted - now).total_seconds(), 0.0), 3600.0)
     except (TypeError, ValueError):
         return 0.0
-
-
-def _said(error: BaseException) -> str:
-    return str(error) or type(error).__name__

@@ -47,5 +47,5 @@ class PartlyRefused(Exception):
         self.after = after
 
 
-PASSING = (Unavailable, OSError, TimeoutError)
-"""What may be over the next time."""
+PASSING = (Unavailable, OSError)
+"""What may be over the next time; a TimeoutError is an OSError."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attributes import Duration, Timestamp, Value, ip_text
@@ -10,6 +10,11 @@ from attributes import Duration, Timestamp, Value, ip_text
 MASK = "***"
 MASKED = ("authorization", "cookie", "proxy-authorization", "set-cookie", "x-api-key")
 """Keys of maps, such as of request.headers, whose values are secrets."""
+
+
+def lowered(mask: Iterable[str]) -> frozenset[str]:
+    """The keys of a *mask* as `plain` wants them."""
+    return frozenset(key.lower() for key in mask)
 
 
 def plain(value: Value | None, masked: frozenset[str]) -> Any:

@@ -21,12 +21,12 @@ from typing import Any, get_origin
 import msgspec
 
 from attributes import Timestamp, ValueType
-from mixer.adapter.base import Adapter
+from mixer.adapter.base import RETURNS, Adapter
 from mixer.adapter.config import Config
 from mixer.adapter.contract import broken_promises
 from mixer.adapter.outages import PASSING
-from mixer.adapter.results import Grant, QuotaArgs, Verdict
-from mixer.adapter.template import Instance, Output, Shape
+from mixer.adapter.results import QuotaArgs
+from mixer.adapter.template import Instance, Shape
 from mixer.adapter.testing import Leaked, Rejected, running
 
 STALL_SECONDS = 0.25
@@ -37,14 +37,6 @@ TRIAL_SECONDS = 0.2
 
 PATIENCE = 10.0
 """Seconds for `open`, for `close` and for the first call of each verb."""
-
-_ANSWERS: dict[str, tuple[type, ...]] = {
-    "check": (Verdict,),
-    "check_with_output": (tuple,),
-    "allocate": (Grant,),
-    "generate": (Output,),
-    "report": (type(None),),
-}
 
 
 @dataclass(slots=True)
@@ -132,8 +124,8 @@ async def _called(
         answer = method(*arguments)
         if waits := inspect.isawaitable(answer):
             answer = await answer
-    if not isinstance(answer, _ANSWERS[verb]):
-        wanted = _ANSWERS[verb][0].__name__
+    if not isinstance(answer, RETURNS[verb]):
+        wanted = RETURNS[verb].__name__
         found.broken.append(f"{what} returned {type(answer).__name__} instead of {wanted}")
         return
     calls, started = 0, perf_counter()

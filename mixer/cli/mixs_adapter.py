@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
 from mixer.adapter.base import Adapter
-from mixer.adapter.catalogue import ENTRY_POINTS, Catalogue
+from mixer.adapter.catalogue import ENTRY_POINTS, Catalogue, load
 from mixer.cli import flags
 from mixer.errors import StartError
 
@@ -51,14 +51,16 @@ def add_parser(commands: Any) -> None:
 
 
 def _list(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    catalogue = _catalogue()
+    from mixer.cli.reference import summary
+
+    catalogue = load()
     origins = _origins()
     lines = [
         {
             "name": name,
             "templates": sorted(template.template for template in adapter.verbs),
             "package": origins.get(adapter.__module__.partition(".")[0], ""),
-            "about": _first_line(adapter),
+            "about": summary(adapter),
         }
         for name, adapter in catalogue.adapters.items()
     ]
@@ -77,7 +79,7 @@ def _show(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     from mixer.cli.reference import adapter_section
     from mixer.config.schema import params_schema
 
-    catalogue = _catalogue()
+    catalogue = load()
     adapter = _named(arguments.name, catalogue)
     if arguments.output == "json":
         print(json.dumps(params_schema(adapter, catalogue), indent=1))
@@ -89,7 +91,7 @@ def _show(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
 def _new(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     from mixer.cli import mixs_adapter_new
 
-    catalogue = _catalogue()
+    catalogue = load()
     if arguments.name in catalogue.adapters:
         raise StartError(f"there is an adapter {arguments.name!r} already; choose another name")
     folder = Path(arguments.folder or mixs_adapter_new.distribution(arguments.name))
@@ -113,10 +115,10 @@ def _test(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     from tempfile import TemporaryDirectory
 
     from mixer.adapter.trial import trial
-    from mixer.cli.mixs_adapter_test import configs
+    from mixer.cli.adapter_params import configs
 
     outcome: dict[str, Any] = {}
-    for adapter in _of_package(arguments.package, _catalogue()):
+    for adapter in _of_package(arguments.package, load()):
         tried = configs(adapter, arguments.params)
         with TemporaryDirectory() as folder, chdir(folder):  # some write files
             found = asyncio.run(trial(adapter, *tried))
@@ -130,12 +132,6 @@ def _test(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     if arguments.output == "json":
         print(json.dumps(outcome, indent=1))
     return 1 if any(found["broken"] for found in outcome.values()) else 0
-
-
-def _catalogue() -> Catalogue:
-    from mixer.adapter import catalogue
-
-    return catalogue.load()
 
 
 def _named(name: str, catalogue: Catalogue) -> type[Adapter[Any]]:
@@ -170,12 +166,3 @@ def _origins() -> dict[str, str]:
         for entry in found.entry_points
         if entry.group == ENTRY_POINTS
     }
-
-
-def _first_line(adapter: type[Adapter[Any]]) -> str:
-    return _paragraphs(adapter.__doc__ or "").__next__()
-
-
-def _paragraphs(doc: str) -> Iterator[str]:
-    for paragraph in doc.strip().split("\n\n"):
-        yield " ".join(paragraph.split())

@@ -15,7 +15,7 @@ from mixer.adapter.config import Config
 from mixer.adapter.contract import examples
 from mixer.cli import reference_expressions
 from mixer.config import describe, spec
-from mixer.telemetry.metrics import TABLE
+from mixer.telemetry.table import TABLE
 
 NOTICE = "<!-- Generated from the code by `make docs`; do not edit. -->"
 KINDS: tuple[tuple[str, str, type[Config]], ...] = (
@@ -62,7 +62,7 @@ def _templates(catalogue: Catalogue) -> Iterator[str]:
         yield ""
         yield f"## {name}"
         yield ""
-        yield _doc(template)
+        yield summary(template)
         yield ""
         yield f"Variety: {template.variety.name}."
         yield from _struct(template)
@@ -129,7 +129,7 @@ def _struct(type_: type[msgspec.Struct]) -> Iterator[str]:
         yield ""
         yield f"### {inner.__name__}"
         yield ""
-        yield _doc(inner)
+        yield summary(inner)
         yield from _table(describe.fields(inner))
 
 
@@ -146,7 +146,8 @@ def _table(fields: list[describe.FieldInfo]) -> Iterator[str]:
         yield f"| {' | '.join(cells)} |"
 
 
-def _doc(thing: type) -> str:
+def summary(thing: type) -> str:
+    """The first paragraph of a docstring, on one line."""
     return inspect.cleandoc(thing.__doc__ or "").partition("\n\n")[0].replace("\n", " ")
 
 

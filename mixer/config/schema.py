@@ -93,7 +93,7 @@ def schema(catalogue: Catalogue) -> dict[str, Any]:
 def params_schema(adapter: type[Adapter[Any]], catalogue: Catalogue) -> dict[str, Any]:
     """Make the schema of the params of *adapter* (JSON Schema 2020-12)."""
     defs: dict[str, Any] = {}
-    found = _Api(catalogue, defs, ours=True).params(adapter)
+    found = _Api(catalogue, defs, ours=True)._struct(adapter.config_type)
     return {"$schema": DRAFT, "title": adapter.name, **found, "$defs": dict(sorted(defs.items()))}
 
 
@@ -132,10 +132,6 @@ class _Api:
             for name, type_ in self._catalogue.adapters.items()
         }
         return templates | adapters | core
-
-    def params(self, adapter: type[Adapter[Any]]) -> dict[str, Any]:
-        """The schema of the params of an adapter."""
-        return self._struct(adapter.config_type)
 
     def _templates(self) -> Mapping[str, type[Template]]:
         return self._catalogue.templates

@@ -126,7 +126,7 @@ class Delivery:
 
     async def _deliver(self, batch: Sequence[Item]) -> None:
         """Try until *batch* is taken, refused, or there is no more time."""
-        pauses = Pauses(self._hosting)
+        pauses = Pauses(self._hosting.retry)
         until = self._clock() + self._hosting.retry.give_up.seconds
         cause: Exception
         while batch:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from random import random
 from typing import Any, Protocol
 
-from mixer.adapter.hosting import Hosting
+from mixer.adapter.hosting import Hosting, Retry
 from mixer.adapter.outages import PASSING, Unavailable
 
 
@@ -68,7 +68,7 @@ class Guard:
     async def _tried(
         self, verb: Callable[..., Awaitable[Any]], arguments: tuple[Any, ...], tries: int
     ) -> Any:
-        pauses = Pauses(self._hosting)
+        pauses = Pauses(self._hosting.retry)
         while True:
             try:
                 return await verb(*arguments)
@@ -106,9 +106,9 @@ class Pauses:
 
     __slots__ = ("_chance", "_longest", "_next")
 
-    def __init__(self, hosting: Hosting, chance: Callable[[], float] = random) -> None:
-        self._next = hosting.retry.pause.seconds
-        self._longest = hosting.retry.max_pause.seconds
+    def __init__(self, retry: Retry, chance: Callable[[], float] = random) -> None:
+        self._next = retry.pause.seconds
+        self._longest = retry.max_pause.seconds
         self._chance = chance
 
     def next(self, error: BaseException) -> float:

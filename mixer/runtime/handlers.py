@@ -17,7 +17,7 @@ from structlog.typing import FilteringBoundLogger
 
 from mixer.adapter.base import Adapter, Env
 from mixer.adapter.tasks import Tasks
-from mixer.adapter.template import Instance, Shape
+from mixer.adapter.template import Shape
 from mixer.config.model import Handler, Key
 from mixer.runtime.commons import Commons
 from mixer.runtime.hosted import Hosted
@@ -72,16 +72,16 @@ class OpenHandler:
 
     config: Handler
     shapes: tuple[Shape, ...]
-    adapter: Adapter[Any] | None
+    hosted: Hosted | None
+    """Its adapter, while that is open."""
+
     number: int
     error: str = ""
-    hosted: Hosted | None = None
-    """How the adapter is called, while it is open."""
 
     @property
-    def verbs(self) -> Mapping[type[Instance], Callable[..., Any]]:
-        """What to call for each template."""
-        return self.hosted.verbs if self.hosted else {}
+    def adapter(self) -> Adapter[Any] | None:
+        """The object that serves."""
+        return self.hosted.adapter if self.hosted else None
 
     def serves(self, config: Handler, shapes: tuple[Shape, ...]) -> bool:
         """Whether this handler is what *config* asks for: same adapter, params and shapes."""
@@ -170,7 +170,7 @@ class Handlers:
         if commons is not None:
             common["table"] = commons.table(number, _identity(config, shapes))
             common["expose"] = commons.exposes(number)
-        tasks = Tasks(config.title, log)
+        tasks = Tasks(config.title, log, self._metrics.tasks(config.title))
         env = Env(
             name=config.title,
             log=log,
@@ -194,7 +194,7 @@ class Handlers:
             log.error("handler could not be opened", error=why, place=str(config.place))
             return OpenHandler(config, shapes, None, number, why)
         hosted = Hosted(adapter, config, tasks, self._clock, self._metrics, log)
-        return OpenHandler(config, shapes, adapter, number, hosted=hosted)
+        return OpenHandler(config, shapes, hosted, number)
 
     async def close(self, handlers: Sequence[OpenHandler]) -> int:
         """Close *handlers*, which no call uses any more; return how many failed to."""

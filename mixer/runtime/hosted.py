@@ -31,8 +31,8 @@ class Hosted:
         metrics: Metrics,
         log: FilteringBoundLogger,
     ) -> None:
+        self.adapter = adapter
         self.tasks = tasks
-        self._adapter = adapter
         self._deliveries: list[Delivery] = []
         hosting, title = config.hosting, config.title
         guard = Guard(hosting, clock, metrics.guard(title))
@@ -56,4 +56,4 @@ class Hosted:
         """Deliver what waits, then close the adapter."""
         for delivery in self._deliveries:
             await delivery.close()
-        await self._adapter.close()
+        await self.adapter.close()

@@ -8,10 +8,9 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-from mixer.adapter.base import Adapter, Reports, waits
+from mixer.adapter.base import RETURNS, Adapter, Reports, waits
 from mixer.adapter.line import Line
-from mixer.adapter.results import Grant, Verdict
-from mixer.adapter.template import Output, Shape, Variety
+from mixer.adapter.template import Shape, Variety
 from mixer.config.model import Action, Key, OnError
 from mixer.instances.compile import Builder
 from mixer.rules import fuse, plain
@@ -21,15 +20,6 @@ from mixer.rules.routes import Call, Route, Routes, Scope, Tally
 from mixer.runtime.handlers import OpenHandler
 from mixer.runtime.observe import RoutesObserver, RuleObserver
 from mixer.telemetry.metrics import Metrics
-
-EXPECTS: dict[str, type] = {
-    "check": Verdict,
-    "allocate": Grant,
-    "generate": Output,
-    "check_with_output": tuple,
-    "report": object,
-}
-"""What each verb returns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +141,13 @@ class _Linker:
         template = builder.shape.template
         verb_name = action.handler.adapter.verbs[template]
         config = handler.config
-        if handler.adapter is None:
+        if handler.hosted is None:
             self.unsatisfied += 1
             if rule.rule.on_missing_handler is OnError.SKIP:
                 return None
             verb = _missing(handler.error)
         else:
-            verb = handler.verbs[template]
+            verb = handler.hosted.verbs[template]
         return Call(
             title=config.title,
             adapter=config.adapter.name,
@@ -166,7 +156,7 @@ class _Linker:
             builder=builder,
             action=action.name,
             observer=self._metrics.call(template.template, config.title, config.adapter.name),
-            expects=EXPECTS[verb_name],
+            expects=object if verb_name == "report" else RETURNS[verb_name],
             tally=_tally(handler.adapter, verb_name),
             line=self._line(handler.adapter, verb_name, builder.shape),
             quota=_quota(builder) if template.variety is Variety.QUOTA else "",

@@ -1,5 +1,5 @@
 """
-The mixer's own metrics: one table of all of them, and their live values.
+The live values of the mixer's own metrics, by what counts them.
 
 Law: labels are resolved when a configuration is linked; a call only adds to what it was given.
 """
@@ -7,174 +7,15 @@ Law: labels are resolved when a configuration is linked; a call only adds to wha
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
-from mixer.telemetry.cells import Cells, Family, Kind, Metric, Number
-
-DURATION_BUCKETS = (
-    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
-    5.0, 10.0,
-)  # fmt: skip
-COUNT_BUCKETS = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0)
-SIZE_BUCKETS = (0.0, 1024.0, 2048.0, 4096.0, 16384.0, 65536.0, 262144.0, 1048576.0, 4194304.0)
-
-
-def _gauge(name: str, text: str, *labels: str) -> Metric:
-    return Metric(name, Kind.GAUGE, text, labels)
-
-
-def _counter(name: str, text: str, *labels: str) -> Metric:
-    return Metric(name, Kind.COUNTER, text, labels)
-
-
-def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Metric:
-    return Metric(name, Kind.HISTOGRAM, text, labels, buckets)
-
-
-_DISPATCH = ("meshFunction", "handler", "adapter", "error")
-
-TABLE: tuple[Metric, ...] = (
-    _gauge("mixer_config_attributes_total", "Attributes declared in the configuration in force."),
-    _gauge("mixer_config_handler_configs_total", "Handlers in the configuration in force."),
-    _gauge("mixer_config_instance_configs_total", "Instances in the configuration in force."),
-    _gauge("mixer_config_instance_config_errors_total", "Problems of instances."),
-    _gauge("mixer_config_rule_configs_total", "Rules in the configuration in force."),
-    _gauge("mixer_config_rule_config_errors_total", "Problems of rules."),
-    _gauge("mixer_config_adapter_info_configs_total", "Out-of-process adapters."),
-    _gauge("mixer_config_adapter_info_config_errors_total", "Problems of such adapters."),
-    _gauge("mixer_config_template_configs_total", "Out-of-process templates."),
-    _gauge("mixer_config_template_config_errors_total", "Problems of such templates."),
-    _gauge("mixer_config_rule_config_match_error_total", "Rules whose match does not compile."),
-    _gauge("mixer_config_unsatisfied_action_handler_total", "Actions whose handler is not open."),
-    _gauge("mixer_config_handler_validation_error_total", "Problems of handlers."),
-    _gauge("mixer_config_problems", "All problems of the configuration, by severity.", "severity"),
-    _gauge("mixer_config_kept_last_good", "Resources served in their last good version."),
-    _gauge("mixer_config_snapshot_id", "Number of the configuration in force."),
-    _counter(
-        "mixer_config_reloads_total",
-        "Changes of the configuration by result: applied, kept_last_good, unreadable, failed.",
-        "result",
-    ),
-    _gauge("mixer_handler_new_handlers_total", "Handlers opened for the last change."),
-    _gauge("mixer_handler_reused_handlers_total", "Handlers kept over the last change."),
-    _gauge("mixer_handler_closed_handlers_total", "Handlers closed after the last change."),
-    _gauge("mixer_handler_handler_build_failures_total", "Handlers that could not be opened."),
-    _gauge("mixer_handler_handler_close_failures_total", "Handlers that failed while closing."),
-    _gauge("mixer_handler_workers_total", "Tasks a handler runs for calls.", "handler"),
-    _gauge("mixer_handler_daemons_total", "Tasks a handler runs in the background.", "handler"),
-    _counter(
-        "mixer_handler_calls_refused_total",
-        "Calls that a handler was spared: busy, as too many wait for its back end, or spared, as "
-        "it did not answer many times in a row.",
-        "handler",
-        "reason",
-    ),
-    _counter(
-        "mixer_delivery_instances_total",
-        "Instances of queued reports: taken, and then delivered, or dropped as the queue was full, "
-        "the back end refused them, they expired while it was away, or the handler was closing.",
-        "meshFunction",
-        "handler",
-        "outcome",
-    ),
-    _counter(
-        "mixer_delivery_retries_total",
-        "Batches of queued reports that were not taken and are tried again.",
-        "meshFunction",
-        "handler",
-    ),
-    _counter("mixer_runtime_dispatches_total", "Calls of handlers.", *_DISPATCH),
-    _histogram(
-        "mixer_runtime_dispatch_duration_seconds",
-        "Time that calls of handlers took.",
-        DURATION_BUCKETS,
-        *_DISPATCH,
-    ),
-    _histogram(
-        "mixer_dispatcher_destinations_per_request",
-        "Rules that matched, per phase of a call.",
-        COUNT_BUCKETS,
-    ),
-    _histogram(
-        "mixer_dispatcher_instances_per_request",
-        "Instances that were built, per phase of a call.",
-        COUNT_BUCKETS,
-    ),
-    _gauge(
-        "mixer_dispatcher_destinations_per_variety_total",
-        "Handlers with templates that rules send to, by variety.",
-        "variety",
-    ),
-    _counter("mixer_rule_match_errors_total", "Matches that had no value for a call.", "rule"),
-    _counter(
-        "mixer_rule_faults_total",
-        "Calls for which a rule could not do its work, by what was done: skip, deny, fail.",
-        "rule",
-        "outcome",
-    ),
-    _counter(
-        "mixer_rule_shadow_outcomes_total",
-        "What rules in shadow mode would have answered.",
-        "rule",
-        "outcome",
-    ),
-    _counter("mixer_rule_header_errors_total", "Header operations that had no value.", "rule"),
-    _counter("mixer_quota_unknown_total", "Quotas asked for that no rule knows."),
-    _counter("mixer_loadshedding_requests_throttled", "Calls refused because of overload."),
-    _counter("mixer_loadshedding_predicted_cost_shed_total", "Cost of the calls refused."),
-    _counter(
-        "grpc_io_server_completed_rpcs",
-        "RPCs answered, by method and status.",
-        "grpc_server_method",
-        "grpc_server_status",
-    ),
-    _histogram(
-        "grpc_io_server_server_latency",
-        "Milliseconds from request to answer.",
-        tuple(bound * 1000 for bound in DURATION_BUCKETS),
-        "grpc_server_method",
-    ),
-    _histogram(
-        "grpc_io_server_received_bytes_per_rpc",
-        "Bytes of requests.",
-        SIZE_BUCKETS,
-        "grpc_server_method",
-    ),
-    _histogram(
-        "grpc_io_server_sent_bytes_per_rpc",
-        "Bytes of answers.",
-        SIZE_BUCKETS,
-        "grpc_server_method",
-    ),
-    _counter(
-        "mixer_envoy_log_entries_total",
-        "Entries of Envoy's access logs by what became of them: reported, passed_over, failed.",
-        "outcome",
-    ),
-    _counter(
-        "mixer_envoy_quota_assignments_total",
-        "Assignments of quota to Envoys, by what they say: allow, deny or limit.",
-        "kind",
-    ),
-    _counter("mixer_log_records_total", "Log records of OpenTelemetry that were reported."),
-    _counter(
-        "mixer_envoy_misfits_total",
-        "Attributes that a proxy gave by name, and that were no values of their types.",
-    ),
-    _gauge("mixer_workers", "Processes that serve calls."),
-    _counter("mixer_workers_replaced_total", "Workers that ended and were replaced."),
-    _gauge("mixer_shared_memory_bytes", "Memory that records of all workers have taken so far."),
-    _counter(
-        "mixer_shared_records_refused_total",
-        "Records there was no room for: calls that one worker counted alone.",
-    ),
-    _gauge("istio_build", "What runs here.", "component", "tag"),
-)
+from mixer.telemetry.cells import Cells, Family, Number
+from mixer.telemetry.table import TABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +203,16 @@ class Metrics:
             self._by_name["mixer_runtime_dispatch_duration_seconds"],
             (template, handler, adapter),
         )
+
+    def tasks(self, handler: str) -> Callable[[int, int], None]:
+        """What to tell how many tasks a handler runs in the background, and for calls."""
+        daemons = self._by_name["mixer_handler_daemons_total"].labels(handler)
+        workers = self._by_name["mixer_handler_workers_total"].labels(handler)
+
+        def changed(running: int, working: int) -> None:
+            daemons.value, workers.value = running, working
+
+        return changed
 
     def guard(self, handler: str) -> GuardMeter:
         """The meter of what stands before a handler."""

@@ -14,7 +14,8 @@ import trustme
 from aiohttp import web
 
 from mixer.adapter import Env, Refused, Unavailable, http
-from mixer.adapter.http import Http, HttpPeer, connected, peer_problems
+from mixer.adapter import config as kit_config
+from mixer.adapter.http import Http, HttpPeer, connected, http_problems, peer_problems
 from mixer.adapter.tasks import Tasks
 from tests.http_service import service
 
@@ -136,12 +137,12 @@ async def test_it_knows_whom_to_trust_and_shows_its_certificate(tmp_path: Path) 
     ],
 )
 def test_what_is_wrong_with_a_peer_is_told(words: dict[str, Any], told: tuple[str, str]) -> None:
-    assert [(one.field, one.reason) for one in peer_problems(HttpPeer(**words), "x")] == [told]
+    assert [(one.field, one.reason) for one in peer_problems(HttpPeer(**words))] == [told]
 
 
 def test_a_missing_library_is_told_with_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "find_spec", lambda name: None)
-    (found,) = peer_problems(HttpPeer(url="http://a"), "zipkin")
+    monkeypatch.setattr(kit_config, "find_spec", lambda name: None)
+    (found,) = http_problems(HttpPeer(url="http://a"), "zipkin")
     assert (found.reason, found.suggestion) == (
         "zipkin needs the package aiohttp",
         "pip install 'meshmixer[http]'",

@@ -50,10 +50,11 @@ async def test_a_task_that_fails_is_logged() -> None:
 
 
 async def test_what_blocks_runs_in_a_thread_of_the_handler() -> None:
-    tasks = Tasks("h.ns", structlog.get_logger())
+    told: list[tuple[int, int]] = []
+    tasks = Tasks("h.ns", structlog.get_logger(), lambda *counts: told.append(counts))
     main = threading.get_ident()
     assert await tasks.work(threading.get_ident) != main
     with pytest.raises(ValueError, match="invalid literal"):
         await tasks.work(int, "x")
-    assert tasks.works == 0
+    assert told == [(0, 1), (0, 0)] * 2
     await tasks.end()

@@ -26,7 +26,7 @@ from mixer.adapter import (
 from mixer.adapter import trial as module
 from mixer.adapter.catalogue import load
 from mixer.adapter.trial import trial
-from mixer.cli.mixs_adapter_test import configs
+from mixer.cli.adapter_params import configs
 
 
 @pytest.fixture(autouse=True)

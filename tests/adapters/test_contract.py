@@ -17,7 +17,7 @@ from mixer.adapter import (
 )
 from mixer.adapter.catalogue import load
 from mixer.adapter.contract import broken_promises, check_lifecycle, config_types
-from mixer.cli.mixs_adapter_test import params_of_docs
+from mixer.cli.adapter_params import params_of_docs
 from mixer.config.convert import convert
 from mixer.config.findings import Findings
 from mixer.config.load import parse_text

@@ -24,6 +24,7 @@ from adapters.opentelemetry.config import Kind, MetricInfo, Protocol, Temporalit
 from adapters.opentelemetry.records import severity_number
 from attributes import Duration, Timestamp, ValueType
 from mixer.adapter import LogEntry, Metric, PartlyRefused, Refused, Shape, TraceSpan, Unavailable
+from mixer.adapter import config as kit_config
 from mixer.adapter.testing import running
 from tests.http_service import service
 
@@ -195,6 +196,15 @@ async def test_spans_become_spans(protocol: Protocol) -> None:
     }  # fmt: skip
 
 
+SHAPES = tuple(
+    Shape(f"{name}.metric.ns", Metric, {"value": type_})
+    for name, type_ in (
+        ("count", ValueType.INT64), ("level", ValueType.DOUBLE), ("size", ValueType.INT64),
+        ("took", ValueType.DURATION),
+    )
+)  # fmt: skip
+
+
 def metric(name: str, value: Any, **dimensions: Any) -> Metric:
     return Metric(name=f"{name}.metric.ns", value=value, dimensions=dimensions)
 
@@ -211,12 +221,14 @@ METRICS = (
 async def test_metrics_are_added_up_by_dimensions(protocol: Protocol) -> None:
     async with collector(protocol) as peer:
         config = OpentelemetryConfig(url=peer.url, protocol=protocol, metrics=METRICS)
-        async with running(Opentelemetry, config, now=lambda: NOON) as handler:
+        async with running(Opentelemetry, config, shapes=SHAPES, now=lambda: NOON) as handler:
             await handler.report([metric("count", 1, user="ann"), metric("count", 2, user="bob")])
             await handler.report([metric("count", 3, user="ann"), metric("level", 1.5)])
             await handler.report([metric("level", -2.5), metric("took", Duration.of(0.03))])
             await handler.report([metric("size", size) for size in (10, 11, 1000)])
-            await handler.report([metric("count", "text"), metric("count", -1)])
+            with pytest.raises(PartlyRefused) as refused:
+                await handler.report([metric("count", x) for x in ("text", -1)])
+            assert refused.value.lost == 2
     (request,) = peer.of("metrics")  # as it closed
     found = {one.name: one for one in request.resource_metrics[0].scope_metrics[0].metrics}
     count = found["http.requests"]
@@ -243,7 +255,7 @@ async def test_what_was_sent_is_told_again_or_not_and_what_was_not_taken_is(
     async with collector(Protocol.GRPC) as peer:
         config = OpentelemetryConfig(url=peer.url, temporality=temporality)
         with structlog.testing.capture_logs() as log:
-            async with running(Opentelemetry, config) as handler:
+            async with running(Opentelemetry, config, shapes=SHAPES) as handler:
                 await handler.report([metric("count", 1)])
                 await handler.flush()
                 await handler.report([metric("count", 2)])
@@ -260,7 +272,7 @@ async def test_what_was_sent_is_told_again_or_not_and_what_was_not_taken_is(
 async def test_too_many_series_fall_into_one() -> None:
     async with collector(Protocol.GRPC) as peer:
         config = OpentelemetryConfig(url=peer.url, max_series=2)
-        async with running(Opentelemetry, config) as handler:
+        async with running(Opentelemetry, config, shapes=SHAPES) as handler:
             await handler.report([metric("count", 1, user=str(user)) for user in range(5)])
     (request,) = peer.of("metrics")
     points = request.resource_metrics[0].scope_metrics[0].metrics[0].sum.data_points
@@ -365,3 +377,12 @@ def test_what_is_wrong_is_told() -> None:
         ("metrics[0].instance_name", "no rule sends an instance 'cuont'"),
         ("metrics[1].instance_name", "the instance is not named"),
     ]
+
+
+def test_over_grpc_it_needs_no_http_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kit_config, "find_spec", lambda name: None)
+    found = [
+        [one.reason for one in Opentelemetry.problems(OpentelemetryConfig(protocol=protocol), [])]
+        for protocol in Protocol
+    ]
+    assert found == [[], ["opentelemetry needs the package aiohttp"]]

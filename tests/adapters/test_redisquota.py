@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from adapters.redisquota import Redisquota, RedisquotaConfig, config
+from adapters.redisquota import Redisquota, RedisquotaConfig
 from adapters.redisquota.limits import Algorithm, Override, QuotaLimit
 from attributes import Duration
 from mixer.adapter import Quota, Shape
+from mixer.adapter import config as kit_config
 
 FINE = QuotaLimit(name="rq", max_amount=1, valid_duration=Duration.of(1))
 
@@ -84,7 +85,7 @@ def test_a_quota_without_a_limit_is_told_with_the_one_meant() -> None:
 
 
 def test_a_missing_library_is_told_with_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(config, "find_spec", lambda name: None)
+    monkeypatch.setattr(kit_config, "find_spec", lambda name: None)
     (found,) = Redisquota.problems(RedisquotaConfig(quotas=(FINE,)), [])
     assert (found.reason, found.suggestion) == (
         "redisquota needs the package redis",

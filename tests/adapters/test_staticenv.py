@@ -91,7 +91,7 @@ async def test_a_file_is_read_again_when_it_changes_and_a_wrong_one_is_not_taken
     ("text", "told"),
     [
         ("workloads: [{name: a}]", "missing required field `namespace`"),
-        ("workloads: [{name: a, namespace: n, label: {}}]", "workloads[0] has no field 'label'"),
+        ("workloads: [{name: a, namespace: n, label: {}}]", "unknown field `label`"),
         ("workloads: [{name: a, namespace: n, addresses: [x]}]", "'x' is no IP address"),
         ("machines: []", "unknown field `machines`"),
         ("workloads: [", "while parsing"),

@@ -399,7 +399,7 @@ async def test_what_waits_is_bounded_while_reports_come() -> None:
     [
         pytest.param(
             StatsdConfig(address="nowhere"),
-            "address: 'nowhere' is not of the form HOST:PORT",
+            "address: 'nowhere' is not HOST:PORT",
             id="address",
         ),
         pytest.param(StatsdConfig(), "no info for metric named requests.instance.ns", id="no info"),

@@ -27,7 +27,8 @@ from mixer.expr.dialect import SPECIAL
 from mixer.expr.overloads import CEL_TABLE, CEXL_TABLE
 from mixer.runtime import Options, Runtime, validate
 from mixer.runtime.plan import plan
-from mixer.telemetry.metrics import TABLE, Metrics
+from mixer.telemetry.metrics import Metrics
+from mixer.telemetry.table import TABLE
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

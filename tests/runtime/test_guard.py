@@ -156,7 +156,7 @@ async def test_a_check_is_tried_again_as_often_as_was_said_and_an_allocation_nev
 
 
 def test_pauses_grow_to_the_longest_and_vary_by_half() -> None:
-    said = Hosting(retry=Retry(pause=Duration.of(1), max_pause=Duration.of(4)))
+    said = Retry(pause=Duration.of(1), max_pause=Duration.of(4))
     longest, shortest = Pauses(said, lambda: 1.0), Pauses(said, lambda: 0.0)
     error = OSError()
     assert [longest.next(error) for _ in range(4)] == [1.0, 2.0, 4.0, 4.0]

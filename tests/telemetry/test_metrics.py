@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from prometheus_client import generate_latest
 
-from mixer.telemetry.metrics import TABLE, Kind, Metrics
+from mixer.telemetry.cells import Kind
+from mixer.telemetry.metrics import Metrics
+from mixer.telemetry.table import TABLE
 
 
 def test_every_metric_is_shown_under_its_own_name() -> None:

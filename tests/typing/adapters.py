@@ -42,6 +42,7 @@ from mixer.adapter import (
     hookimpl,
 )
 from mixer.adapter.contract import broken_promises
+from mixer.adapter.hosting import Queue
 from mixer.adapter.testing import running
 from mixer.adapter.trial import Findings, trial
 
@@ -109,8 +110,6 @@ class Mine(
 ):
     """All verbs, some of which wait."""
 
-    queued = True
-
     def __init__(self, config: MyConfig, env: Env) -> None:
         super().__init__(config, env)
         assert_type(self.config, MyConfig)
@@ -128,6 +127,10 @@ class Mine(
 
     async def _refresh(self) -> None:
         raise Unavailable("back end away", after=1.0)
+
+    @classmethod
+    def queue(cls, config: MyConfig) -> Queue | None:
+        return Queue(size=config.size)
 
     def check(self, instance: CheckNothing | ListEntry, /) -> Verdict:
         return ALLOW if isinstance(instance, CheckNothing) else Verdict.deny("no", valid_for=5)
