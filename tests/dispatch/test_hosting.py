@@ -100,6 +100,28 @@ async def test_a_change_of_the_configuration_delivers_what_the_old_handler_has(
     assert Distant.batches == [[{"user": "ann"}], [{"user": "bob"}]]
 
 
+class Busy(Adapter[Nothing], Checks[CheckNothing], name="busy"):
+    """Has work in the background."""
+
+    async def open(self) -> None:
+        self.task = self.env.spawn(asyncio.sleep(3600), "all day")
+
+    def check(self, instance: CheckNothing, /) -> Verdict:
+        return Verdict()
+
+    async def close(self) -> None:
+        self.task.cancel()
+        await asyncio.wait({self.task})
+
+
+async def test_background_tasks_are_in_the_metrics_while_they_run(start: Start) -> None:
+    rule = RULE.format(words="params: {}", instances=CHECK).replace("distant", "busy")
+    mixer = await start(rule, Busy)
+    assert mixer.metric("mixer_handler_daemons_total", handler="r.istio-system") == 1
+    await mixer.runtime.close()
+    assert mixer.metric("mixer_handler_daemons_total", handler="r.istio-system") == 0
+
+
 async def test_a_dead_back_end_is_spared(start: Start) -> None:
     words = "breaker: {failures: 2, pause: 1h}"
     mixer = await start(RULE.format(words=words, instances=CHECK), Distant)
