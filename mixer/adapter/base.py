@@ -35,7 +35,7 @@ from mixer.adapter.line import Line
 from mixer.adapter.results import Grant, QuotaArgs, Verdict
 from mixer.adapter.table import Table
 from mixer.adapter.tasks import Tasks
-from mixer.adapter.template import Instance, Output, Shape
+from mixer.adapter.template import Instance, Output, Shape, Variety
 
 C = TypeVar("C", bound=Config)
 I_contra = TypeVar("I_contra", bound=Instance, contravariant=True)
@@ -194,6 +194,15 @@ VERBS: dict[Any, str] = {
     Generates: "generate",
 }
 
+
+VERB_OF: dict[Variety, str] = {
+    Variety.CHECK: "check",
+    Variety.CHECK_WITH_OUTPUT: "check_with_output",
+    Variety.QUOTA: "allocate",
+    Variety.REPORT: "report",
+    Variety.ATTRIBUTE_GENERATOR: "generate",
+}
+"""The verb that takes templates of each variety."""
 
 RETURNS: dict[str, type] = {
     "check": Verdict,

@@ -20,21 +20,14 @@ from typing import Any, get_args
 
 import msgspec
 
-from mixer.adapter.base import VERBS, Adapter
+from mixer.adapter.base import VERB_OF, VERBS, Adapter
 from mixer.adapter.config import Config
 from mixer.adapter.docs import field_docs
-from mixer.adapter.template import Instance, Variety
+from mixer.adapter.template import Instance
 from mixer.adapter.testing import running
 
 _NAME = re.compile(r"[a-z][a-z0-9]*")
 _INDENTED = re.compile(r"\n\n((?: {4}.*\n|\n)+)")
-_VERB_OF = {
-    Variety.CHECK: "check",
-    Variety.CHECK_WITH_OUTPUT: "check_with_output",
-    Variety.QUOTA: "allocate",
-    Variety.REPORT: "report",
-    Variety.ATTRIBUTE_GENERATOR: "generate",
-}
 
 
 def broken_promises(adapter: type[Adapter[Any]]) -> list[str]:
@@ -100,10 +93,10 @@ def _of_the_docs(adapter: type[Adapter[Any]]) -> Iterator[str]:
 
 
 def _of_a_verb(adapter: type[Adapter[Any]], template: type[Instance], verb: str) -> Iterator[str]:
-    if verb != _VERB_OF[template.variety]:
+    if verb != VERB_OF[template.variety]:
         yield (
             f"{verb}() takes {template.__name__}, whose variety {template.variety.name} belongs to "
-            f"{_VERB_OF[template.variety]}()"
+            f"{VERB_OF[template.variety]}()"
         )
     method = getattr(adapter, verb, None)
     if method is None or any(getattr(origin, verb, None) is method for origin in VERBS):

@@ -6,11 +6,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar, NewType
 
 import msgspec
 
-from attributes import ValueType
+from attributes import Duration, Timestamp, ValueType
+
+DnsName = NewType("DnsName", str)
+EmailAddress = NewType("EmailAddress", str)
+Uri = NewType("Uri", str)
+
+
+FIXED: dict[Any, ValueType] = {
+    str: ValueType.STRING,
+    int: ValueType.INT64,
+    float: ValueType.DOUBLE,
+    bool: ValueType.BOOL,
+    Timestamp: ValueType.TIMESTAMP,
+    Duration: ValueType.DURATION,
+    bytes: ValueType.IP_ADDRESS,
+    DnsName: ValueType.DNS_NAME,
+    EmailAddress: ValueType.EMAIL_ADDRESS,
+    Uri: ValueType.URI,
+    dict[str, str]: ValueType.STRING_MAP,
+}
+"""The type an expression must have for a field so annotated; any other takes every type."""
 
 
 class Variety(IntEnum):
@@ -34,14 +54,19 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     A subclass that sets ``template`` is one, with ``variety`` and ``output`` as needed: rules
     build its instances from expressions. The annotation of a field tells the type its expression
     must have: str STRING, int INT64, float DOUBLE, bool BOOL, `Timestamp`, `Duration`, bytes
-    IP_ADDRESS, `Value` any type, ``dict[str, T]`` literal keys with an expression each, or another
-    Instance subclass. All have a default, which stands where the configuration leaves the field
+    IP_ADDRESS, `DnsName`, `EmailAddress`, `Uri`, an IntEnum STRING or INT64, `Value` any type,
+    ``dict[str, T]`` literal keys with a T each, ``tuple[T, ...]`` a list, or another Instance
+    subclass. All have a default, which stands where the configuration leaves the field
     out. (Class options instead would need a metaclass, which makes instances slower to build.)
     """
 
     template: ClassVar[str] = ""
     variety: ClassVar[Variety] = Variety.CHECK
     output: ClassVar[type[Output] | None] = None
+    outside: ClassVar[bool] = False
+    """True: of an adapter in another process, whose params may be constants (spec:
+    out-of-process, encoding of instance params)."""
+
     measured: ClassVar[str] = ""
     """The field with a number that instances have each for itself, while the rest is the same for
     many; see `Reports.tally`."""

@@ -11,7 +11,8 @@ from typing import Any
 
 from mixer.adapter.base import Adapter
 from mixer.adapter.catalogue import ENTRY_POINTS, Catalogue, load
-from mixer.cli import flags
+from mixer.cli import flags, mixs_adapter_serve
+from mixer.cli.mixs_adapter_serve import named
 from mixer.errors import StartError
 
 OUTPUT = flags.Flag("output", "text", "text or json", flags.one_of("text", "json"))
@@ -49,6 +50,8 @@ def add_parser(commands: Any) -> None:
     flags.add(test, TEST_FLAGS)
     test.set_defaults(run=_test)
 
+    mixs_adapter_serve.add_parsers(verbs)
+
 
 def _list(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     from mixer.cli.reference import summary
@@ -80,7 +83,7 @@ def _show(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     from mixer.config.schema import params_schema
 
     catalogue = load()
-    adapter = _named(arguments.name, catalogue)
+    adapter = named(arguments.name, catalogue)
     if arguments.output == "json":
         print(json.dumps(params_schema(adapter, catalogue), indent=1))
     else:
@@ -134,15 +137,6 @@ def _test(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     return 1 if any(found["broken"] for found in outcome.values()) else 0
 
 
-def _named(name: str, catalogue: Catalogue) -> type[Adapter[Any]]:
-    if name in catalogue.broken:
-        raise StartError(f"the adapter {name!r} can't be loaded: {catalogue.broken[name]}")
-    if name not in catalogue.adapters:
-        names = ", ".join(catalogue.adapters)
-        raise StartError(f"there is no adapter {name!r}; installed are {names}")
-    return catalogue.adapters[name]
-
-
 def _of_package(package: str, catalogue: Catalogue) -> Sequence[type[Adapter[Any]]]:
     """The adapters of a distribution, or the one of that name."""
     if package in catalogue.adapters:
@@ -154,7 +148,7 @@ def _of_package(package: str, catalogue: Catalogue) -> Sequence[type[Adapter[Any
         if adapter.__module__.partition(".")[0] in modules
     ]
     if not found:
-        _named(package, catalogue)
+        named(package, catalogue)
     return found
 
 

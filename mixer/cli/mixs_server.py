@@ -187,7 +187,7 @@ def _front(arguments: argparse.Namespace, environment: Mapping[str, str], worker
         drain_delay=arguments.drainDelay,
         liveness=_probe(Probe, arguments.livenessProbePath, arguments.livenessProbeInterval),
         readiness=_probe(Probe, arguments.readinessProbePath, arguments.readinessProbeInterval),
-        log=_log(arguments),
+        log=log_options(arguments),
         sources=tuple(arguments.configStoreURL.split(",")),
         notes=idle_notes(FLAGS, arguments),
     )
@@ -222,7 +222,7 @@ def _settings(arguments: argparse.Namespace, environment: Mapping[str, str], ada
         monitoring_port=arguments.monitoringPort,
         drain=arguments.drainTimeout,
         drain_delay=arguments.drainDelay,
-        tls=_tls(arguments),
+        tls=tls(arguments),
         transport=arguments.transport,
         reporter=arguments.envoyReporter,
         limits=Limits(arguments.maxMessageSize, arguments.maxConcurrentStreams),
@@ -235,7 +235,7 @@ def _settings(arguments: argparse.Namespace, environment: Mapping[str, str], ada
         shedding=shedding,
         liveness=_probe(Probe, arguments.livenessProbePath, arguments.livenessProbeInterval),
         readiness=_probe(Probe, arguments.readinessProbePath, arguments.readinessProbeInterval),
-        log=_log(arguments),
+        log=log_options(arguments),
         notes=idle_notes(FLAGS, arguments),
     )
 
@@ -254,7 +254,7 @@ def _address(arguments: argparse.Namespace) -> str:
     return arguments.address or f"tcp://127.0.0.1:{arguments.port}"
 
 
-def _log(arguments: argparse.Namespace) -> Any:
+def log_options(arguments: argparse.Namespace) -> Any:
     from mixer.telemetry import logs
 
     try:
@@ -276,7 +276,7 @@ def _probe(make: Any, path: str, interval: float) -> Any:
     return make(Path(path) if path else None, interval)
 
 
-def _tls(arguments: argparse.Namespace) -> Any:
+def tls(arguments: argparse.Namespace) -> Any:
     from mixer.transport.listener import Tls
 
     certificate, key = arguments.serverCertFile, arguments.serverKeyFile

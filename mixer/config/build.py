@@ -10,18 +10,18 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
 from mixer.adapter.catalogue import Catalogue
-from mixer.config import handlers, instances, rules
+from mixer.config import handlers, instances, outside, rules
 from mixer.config.findings import Findings, closest
 from mixer.config.load import ISTIO, OURS, Documents, Resource
 from mixer.config.model import Handler, Instance, Mode, Model, Rule
+from mixer.config.outside import Offered
 from mixer.config.references import Names, Register
 from mixer.config.vocabulary import Manifests
 from mixer.errors import Problem
 from mixer.lang import Lang
 
 LANG = "policy.istio.io/lang"
-OUT_OF_PROCESS = frozenset({"adapter", "template"})
-CORE = ("attributemanifest", "handler", "instance", "rule")
+CORE = ("attributemanifest", "template", "adapter", "handler", "instance", "rule")
 CLIENT_SIDE = frozenset({"QuotaSpec", "QuotaSpecBinding", "HTTPAPISpec", "HTTPAPISpecBinding"})
 """Kinds that Istio's control plane reads; they are nothing to a server."""
 
@@ -58,6 +58,7 @@ class _Builder:
         self._manifests = Manifests()
         self._handlers: Register[Handler] = Register("handler")
         self._instances: Register[Instance] = Register("instance")
+        self._offered = Offered(catalogue, Register("adapter"), Register("template"))
         self._rules: list[Rule] = []
         self._rejected: list[Rule] = []
         self._inline: list[Instance] = []
@@ -65,7 +66,7 @@ class _Builder:
         for resource in resources:
             by_kind.setdefault(resource.key.kind, []).append(resource)
         self._declared = rules.Declared(
-            catalogue,
+            self._offered,
             self._handlers,
             self._instances,
             Names({one.key: one.place for same in by_kind.values() for one in same}),
@@ -103,6 +104,8 @@ class _Builder:
             legacy.setdefault(name, self._legacy_instance)
         core: dict[str, Read] = {
             "attributemanifest": self._manifests.add,
+            "template": self._template,
+            "adapter": self._adapter,
             "handler": self._handler,
             "instance": self._instance,
         }
@@ -130,8 +133,15 @@ class _Builder:
             findings.warn(reason, place, "apiVersion", closest(version, (ISTIO, OURS)))
         return True
 
+    def _template(self, resource: Resource, findings: Findings) -> None:
+        self._offered.templates.add(resource.key, outside.template(resource, findings))
+
+    def _adapter(self, resource: Resource, findings: Findings) -> None:
+        found = outside.adapter(resource, self._offered, findings)
+        self._offered.adapters.add(resource.key, found)
+
     def _handler(self, resource: Resource, findings: Findings) -> None:
-        handler = handlers.declared(resource, self._catalogue, findings)
+        handler = handlers.declared(resource, self._offered, findings)
         self._handlers.add(resource.key, None if findings.errors else handler)
 
     def _legacy_handler(self, resource: Resource, findings: Findings) -> None:
@@ -141,7 +151,7 @@ class _Builder:
 
     def _instance(self, resource: Resource, findings: Findings) -> None:
         lang = self._lang(resource, findings)
-        instance = instances.declared(resource, lang, self._catalogue, findings)
+        instance = instances.declared(resource, lang, self._offered, findings)
         self._instances.add(resource.key, None if findings.errors else instance)
 
     def _legacy_instance(self, resource: Resource, findings: Findings) -> None:
@@ -174,10 +184,7 @@ class _Builder:
     def _pass_over(self, resource: Resource) -> None:
         kind = resource.key.kind
         findings = Findings(str(resource.key))
-        if kind in OUT_OF_PROCESS:
-            reason = "out-of-process adapters are not supported yet; the resource is skipped"
-            findings.warn(reason, resource.place, "kind", "use a built-in adapter")
-        elif kind not in CLIENT_SIDE:
+        if kind not in CLIENT_SIDE:
             names = (*CORE, *self._catalogue.adapters, *self._catalogue.templates)
             reason = f"unknown kind {kind!r}; the resource is skipped"
             findings.warn(reason, resource.place, "kind", closest(kind, names))

@@ -5,79 +5,103 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from msgspec.structs import replace
+
 from mixer.adapter.base import Adapter
-from mixer.adapter.catalogue import Catalogue
-from mixer.adapter.hosting import hosting_problems
+from mixer.adapter.hosting import Hosting, hosting_problems
 from mixer.config import spec
 from mixer.config.convert import convert
 from mixer.config.findings import Findings, closest
 from mixer.config.load import Resource
 from mixer.config.model import Handler, Key
 from mixer.config.nodes import MapNode, Node, locate
+from mixer.config.outside import Offered, packed
 from mixer.errors import Place
+from mixer.remote.adapters import Elsewhere
+from mixer.remote.connection import Connection, OutsideConfig, connection_problems
 
 
-def declared(resource: Resource, catalogue: Catalogue, findings: Findings) -> Handler | None:
+def declared(resource: Resource, offered: Offered, findings: Findings) -> Handler | None:
     """Read a resource of kind ``handler``; None where it can't be used."""
     words: type[spec.Handler] = spec.Handler if resource.ours else spec.IstioHandler
     said = convert(resource.spec, words, findings)
     if said is None:
         return None
-    if isinstance(said, spec.IstioHandler) and (said.connection or not said.compiled_adapter):
-        _out_of_process(said, resource, catalogue, findings)
-        if not said.compiled_adapter:
-            return None
     title = f"{resource.key.name}.{resource.key.namespace}"
-    return configured(resource.key, title, said, catalogue, findings, "spec", resource.spec)
-
-
-def _out_of_process(
-    said: spec.IstioHandler, resource: Resource, catalogue: Catalogue, findings: Findings
-) -> None:
-    place = resource.spec.place
-    if said.compiled_adapter:
-        reason = "a compiled adapter has no connection; it is ignored"
-        findings.warn(reason, place, "spec.connection", "remove it")
-    elif said.adapter or said.connection:
-        name = said.adapter if said.adapter in catalogue.adapters else "NAME"
-        hint = f"for a built-in adapter, write compiledAdapter: {name}"
-        reason = "out-of-process adapters are not supported yet"
-        findings.error(reason, locate(resource.spec, "adapter"), "spec.adapter", hint)
-    else:
-        names = ", ".join(catalogue.adapters)
-        findings.error("names no adapter", place, "spec.compiledAdapter", f"write one of {names}")
+    return configured(resource.key, title, said, offered, findings, "spec", resource.spec)
 
 
 def configured(
     key: Key,
     title: str,
     said: spec.Handler,
-    catalogue: Catalogue,
+    offered: Offered,
     findings: Findings,
     field: str,
     node: Node,
 ) -> Handler | None:
     """Make the handler that *said*, read from *node* at *field*, describes."""
+    catalogue = offered.catalogue
     name = said.compiled_adapter or said.adapter
     at = f"{field}.compiledAdapter" if said.compiled_adapter else f"{field}.adapter"
     place = locate(node, at.removeprefix(f"{field}."))
     if not name:
         names = ", ".join(catalogue.adapters)
-        findings.error("names no adapter", node.place, at, f"write one of {names}")
+        word = "compiledAdapter" if isinstance(said, spec.IstioHandler) else "adapter"
+        findings.error("names no adapter", node.place, f"{field}.{word}", f"write one of {names}")
         return None
-    adapter = catalogue.adapters.get(name)
-    if adapter is None and name in catalogue.broken:
+    installed = bool(said.compiled_adapter) or not isinstance(said, spec.IstioHandler)
+    adapter = catalogue.adapters.get(name) if installed else None
+    if adapter is not None:
+        if said.connection is not None:
+            reason = "a compiled adapter has no connection; it is ignored"
+            findings.warn(reason, locate(node, "connection"), f"{field}.connection", "remove it")
+        params = said.params.node if said.params else _empty(node)
+        where = said.params.field if said.params else f"{field}.params"
+        _check_hosting(said, adapter, findings, field, node)
+        return _of(key, title, adapter, params, where, node.place, said, findings)
+    elsewhere = None if said.compiled_adapter else offered.adapters.find(name, key.namespace)
+    if elsewhere is not None:
+        return _outside(key, title, elsewhere, said, findings, field, node)
+    if name in catalogue.broken and installed:
         reason = f"the adapter {name!r} is installed but can't be loaded: {catalogue.broken[name]}"
         findings.error(reason, place, at, "repair or reinstall the package it comes from")
-        return None
-    if adapter is None:
+    elif installed and not said.connection:
         hint = closest(name, catalogue.adapters)
         findings.error(f"there is no adapter {name!r}", place, at, hint)
-        return None
-    params = said.params.node if said.params else _empty(node)
-    where = said.params.field if said.params else f"{field}.params"
+    else:
+        reason, hint = offered.adapters.why_not(name, key.namespace)
+        if name in catalogue.adapters:
+            hint = f"for the built-in adapter, write compiledAdapter: {name}"
+        findings.error(reason, place, at, hint)
+    return None
+
+
+def _outside(
+    key: Key,
+    title: str,
+    adapter: type[Elsewhere],
+    said: spec.Handler,
+    findings: Findings,
+    field: str,
+    node: Node,
+) -> Handler | None:
+    """Make a handler of an *adapter* in another process."""
+    before = findings.errors
+    params = said.params.node if said.params else None
+    encoded = packed(adapter, params, f"{field}.params", findings)
+    connection = said.connection or Connection()
+    for found in connection_problems(connection):
+        at = f"connection.{found.field}"
+        findings.error(found.reason, locate(node, at), f"{field}.{at}", found.suggestion)
     _check_hosting(said, adapter, findings, field, node)
-    return _of(key, title, adapter, params, where, node.place, said, findings)
+    if findings.errors > before:
+        return None
+    config = OutsideConfig(connection=connection, params=encoded)
+    hosting = said.hosting()
+    if connection.timeout is not None and said.timeout == Hosting().timeout:
+        hosting = replace(hosting, timeout=connection.timeout)
+    return Handler(key, title, adapter, config, node.place, hosting, partial(locate, node))
 
 
 def legacy(resource: Resource, adapter: type[Adapter[Any]], findings: Findings) -> Handler | None:

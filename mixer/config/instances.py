@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from mixer.adapter.catalogue import Catalogue
 from mixer.adapter.template import Instance as Template
 from mixer.adapter.template import Variety
 from mixer.config import params, spec
@@ -15,24 +14,19 @@ from mixer.config.leaves import Raw
 from mixer.config.load import Resource
 from mixer.config.model import Instance, Key, Text
 from mixer.config.nodes import Node, camel, locate
+from mixer.config.outside import Offered
 from mixer.lang import Lang
 
 
 def declared(
-    resource: Resource, lang: Lang, catalogue: Catalogue, findings: Findings
+    resource: Resource, lang: Lang, offered: Offered, findings: Findings
 ) -> Instance | None:
     """Read a resource of kind ``instance``; None where it can't be used."""
     said = convert(resource.spec, spec.Instance, findings)
     if said is None:
         return None
-    if not resource.ours and not said.compiled_template and said.template:
-        name = said.template if said.template in catalogue.templates else "NAME"
-        hint = f"for a built-in template, write compiledTemplate: {name}"
-        reason = "templates of out-of-process adapters are not supported yet"
-        findings.error(reason, locate(resource.spec, "template"), "spec.template", hint)
-        return None
     return configured(
-        resource.key, said, lang, catalogue, findings, "spec", resource.spec, literals=resource.ours
+        resource.key, said, lang, offered, findings, "spec", resource.spec, ours=resource.ours
     )
 
 
@@ -40,28 +34,40 @@ def configured(
     key: Key,
     said: spec.Instance,
     lang: Lang,
-    catalogue: Catalogue,
+    offered: Offered,
     findings: Findings,
     field: str,
     node: Node,
     *,
-    literals: bool,
+    ours: bool,
 ) -> Instance | None:
-    """Make the instance that *said*, read from *node* at *field*, describes."""
+    """
+    Make the instance that *said*, read from *node* at *field*, describes.
+
+    In our own API (*ours*) one word names templates of all kinds.
+    """
+    installed = offered.catalogue.templates
     name = said.compiled_template or said.template
     at = "compiledTemplate" if said.compiled_template else "template"
     if not name:
-        names = ", ".join(catalogue.templates)
+        names = ", ".join(installed)
         findings.error("names no template", node.place, f"{field}.{at}", f"write one of {names}")
         return None
-    template = catalogue.templates.get(name)
+    template = installed.get(name) if ours or said.compiled_template else None
+    if template is None and not said.compiled_template:
+        template = offered.templates.find(name, key.namespace)
     if template is None:
-        hint = closest(name, catalogue.templates)
-        findings.error(f"there is no template {name!r}", locate(node, at), f"{field}.{at}", hint)
+        if said.compiled_template or (ours and not offered.templates.knows(name, key.namespace)):
+            reason, hint = f"there is no template {name!r}", closest(name, installed)
+        else:
+            reason, hint = offered.templates.why_not(name, key.namespace)
+            if name in installed:
+                hint = f"for the built-in template, write compiledTemplate: {name}"
+        findings.error(reason, locate(node, at), f"{field}.{at}", hint)
         return None
     lang = lang.strict if said.strict else lang
     return _of(
-        key, template, said.params, said.attribute_bindings, lang, findings, field, node, literals
+        key, template, said.params, said.attribute_bindings, lang, findings, field, node, ours
     )
 
 

@@ -75,11 +75,15 @@ class Text:
     inline: bool = True
     """True if the text stands on one line unescaped, so that an offset in it is a column."""
 
+    literal: bool = False
+    """True: it is no expression but the value, a STRING."""
+
 
 Params: TypeAlias = Mapping[str, "Text | Params"]
 """
 Expressions of an instance by template field (snake_case): a text for a leaf, a mapping for a map
-field (by its literal keys) or a nested struct (by its fields). Empty leaves are left out.
+field (by its literal keys), a list (by ``0``, ``1``...) or a nested struct (by its fields). Empty
+leaves are left out.
 """
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -73,6 +73,17 @@ Node: TypeAlias = Scalar | ListNode | MapNode
 def is_null(node: Node | None) -> bool:
     """Tell whether a field is absent or null, which mean the same: not set."""
     return node is None or (isinstance(node, Scalar) and node.value is None)
+
+
+def plain(node: Node) -> Any:
+    """The node as JSON would give it."""
+    match node:
+        case MapNode(entries=entries):
+            return {key: plain(child) for key, child in entries.items()}
+        case ListNode(items=items):
+            return [plain(child) for child in items]
+        case Scalar(value=value):
+            return value
 
 
 def camel(name: str) -> str:

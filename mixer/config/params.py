@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
 from functools import cache
-from typing import Any, TypeAlias, get_args, get_origin
+from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -14,44 +16,26 @@ from mixer.config.convert import entry
 from mixer.config.findings import Findings, closest
 from mixer.config.leaves import expression
 from mixer.config.model import Params, Text
-from mixer.config.nodes import MapNode, Node, Scalar, camel, is_null
+from mixer.config.nodes import ListNode, MapNode, Node, Scalar, camel, is_null
 
 BINDINGS = "attribute_bindings"
 SPELLINGS = (BINDINGS, camel(BINDINGS))
 
-Part: TypeAlias = type[Template] | None
-"""A nested struct; None for an expression or a map of expressions."""
-
-
-class Shape(msgspec.Struct, frozen=True):
-    """Which fields one struct of a template has."""
-
-    names: Mapping[str, str]
-    """Field by either spelling."""
-
-    structs: Mapping[str, type[Template]]
-    maps: frozenset[str]
-
 
 @cache
-def shape(template: type[Template]) -> Shape:
-    """Tell the fields of a template or of a struct in it; ``name`` is none of the operator's."""
-    fields = {
-        field.name: field.type for field in msgspec.structs.fields(template) if field.name != "name"
+def fields(template: type[Template]) -> dict[str, tuple[str, Any]]:
+    """
+    The fields of a template or of a struct in it, and what they hold, by either spelling.
+
+    ``name`` is none of the operator's.
+    """
+    hints = get_type_hints(template)
+    own = {
+        field.encode_name: (field.name, hints[field.name])
+        for field in msgspec.structs.fields(template)
+        if field.name != "name"
     }
-    return Shape(
-        {camel(name): name for name in fields} | {name: name for name in fields},
-        {
-            name: type_
-            for name, type_ in fields.items()
-            if isinstance(type_, type) and issubclass(type_, Template)
-        },
-        frozenset(name for name, type_ in fields.items() if _is_map(type_)),
-    )
-
-
-def _is_map(annotation: Any) -> bool:
-    return get_origin(annotation) in (dict, Mapping) and bool(get_args(annotation))
+    return {camel(name): field for name, field in own.items()} | own
 
 
 def read(
@@ -66,7 +50,8 @@ def read(
     Read the params of a *template*, and the node of the attribute bindings if they stand there.
 
     With *literals*, a bare number or boolean is the expression it looks like; without, it is
-    refused as in Istio. Problems go to *findings*.
+    refused as in Istio, but for templates of adapters in other processes, for which a text in
+    quotes is a constant too then. Problems go to *findings*.
     """
     if is_null(node) or node is None:
         return {}, None
@@ -74,74 +59,127 @@ def read(
     if isinstance(node, MapNode) and template.variety is Variety.ATTRIBUTE_GENERATOR:
         for spelling in SPELLINGS:
             bindings = node.entries.get(spelling, bindings)
-    return _struct(node, template, findings, field, literals, bindings), bindings
+    outside = template.outside
+    reading = _Reading(findings, literals or outside, outside and not literals, bindings)
+    return reading.struct(node, template, field), bindings
 
 
-def _struct(
-    node: Node,
-    template: type[Template],
-    findings: Findings,
-    path: str,
-    literals: bool,
-    bindings: Node | None = None,
-) -> Params:
-    known = shape(template)
-    if not isinstance(node, MapNode):
-        fields = ", ".join(dict.fromkeys(known.names))
-        hint = f"with the fields {fields}" if fields else "leave it out, it has no fields"
-        findings.error(f"must be a mapping, not {node}", node.place, path, hint)
-        return {}
-    params: dict[str, Text | Params] = {}
-    spelled: dict[str, str] = {}
-    for key, child in node.entries.items():
-        name, at, place = known.names.get(key), f"{path}.{key}", node.keys[key].place
-        if name is None:
-            if child is not bindings:
-                reason = f"unknown field {key!r}"
-                findings.error(reason, place, at, closest(key, known.names))
-        elif name in spelled:
-            reason = f"{key!r} and {spelled[name]!r} are one field, and both are given"
-            findings.error(reason, place, at, "remove one of them")
-        else:
-            spelled[name] = key
-            if is_null(child):
-                continue
-            if name in known.structs:
-                params[name] = _struct(child, known.structs[name], findings, at, literals)
-            elif name in known.maps:
-                params[name] = texts(child, findings, at, literals=literals)
-            elif text := _leaf(child, findings, at, literals):
-                params[name] = text
-    return params
-
-
-def texts(node: Node, findings: Findings, path: str, *, literals: bool = False) -> dict[str, Text]:
+def texts(node: Node, findings: Findings, path: str) -> dict[str, Text]:
     """Read a map of expressions by literal keys; an empty one is an error (spec: params)."""
-    if not isinstance(node, MapNode):
-        hint = "write one 'KEY: EXPRESSION' a line"
-        findings.error(f"must be a mapping, not {node}", node.place, path, hint)
-        return {}
-    found: dict[str, Text] = {}
-    for key, child in node.entries.items():
-        at, before = entry(path, key), findings.errors
-        if text := _leaf(child, findings, at, literals):
-            found[key] = text
-        elif findings.errors == before:
+    found = _Reading(findings).entries(node, str, path)
+    return {key: text for key, text in found.items() if isinstance(text, Text)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How params are read, and where problems go."""
+
+    findings: Findings
+    literals: bool = False
+    quotes: bool = False
+    """True: a text in quotes is a constant, whatever an expression would make of it."""
+
+    bindings: Node | None = None
+
+    def struct(self, node: Node, template: type[Template], path: str) -> Params:
+        known = fields(template)
+        if not isinstance(node, MapNode):
+            names = ", ".join(dict.fromkeys(known))
+            hint = f"with the fields {names}" if names else "leave it out, it has no fields"
+            self.findings.error(f"must be a mapping, not {node}", node.place, path, hint)
+            return {}
+        params: dict[str, Text | Params] = {}
+        spelled: dict[str, str] = {}
+        for key, child in node.entries.items():
+            at, place = f"{path}.{key}", node.keys[key].place
+            if key not in known:
+                if child is not self.bindings:
+                    hint = closest(key, known)
+                    self.findings.error(f"unknown field {key!r}", place, at, hint)
+                continue
+            name, annotation = known[key]
+            if name in spelled:
+                reason = f"{key!r} and {spelled[name]!r} are one field, and both are given"
+                self.findings.error(reason, place, at, "remove one of them")
+                continue
+            spelled[name] = key
+            if not is_null(child):
+                found = self._value(child, annotation, at)
+                if found is not None:
+                    params[name] = found
+        return params
+
+    def _value(self, node: Node, annotation: Any, path: str) -> Text | Params | None:
+        origin, inner = get_origin(annotation), get_args(annotation)
+        if isinstance(annotation, type) and issubclass(annotation, Template):
+            return self.struct(node, annotation, path)
+        if origin in (dict, Mapping):
+            return self.entries(node, inner[1], path)
+        if origin is tuple:
+            return self._items(node, inner[0], path)
+        return self._leaf(node, annotation, path)
+
+    def entries(self, node: Node, annotation: Any, path: str) -> Params:
+        """Read a map by literal keys."""
+        if not isinstance(node, MapNode):
+            hint = "write one 'KEY: EXPRESSION' a line"
+            self.findings.error(f"must be a mapping, not {node}", node.place, path, hint)
+            return {}
+        return {
+            key: found
+            for key, child in node.entries.items()
+            if (found := self._filled(child, annotation, entry(path, key), node.keys[key]))
+            is not None
+        }
+
+    def _items(self, node: Node, annotation: Any, path: str) -> Params:
+        if not isinstance(node, ListNode):
+            hint = "write one '- EXPRESSION' a line"
+            self.findings.error(f"must be a list, not {node}", node.place, path, hint)
+            return {}
+        return {
+            str(number): found
+            for number, child in enumerate(node.items)
+            if (found := self._filled(child, annotation, f"{path}[{number}]", child)) is not None
+        }
+
+    def _filled(self, node: Node, annotation: Any, path: str, at: Node) -> Text | Params | None:
+        """Read what may not be left out."""
+        before = self.findings.errors
+        found = self._value(node, annotation, path)
+        if found is None and self.findings.errors == before:
             reason = "the expression is empty"
-            findings.error(reason, node.keys[key].place, at, "write '\"\"' for the empty text")
-    return found
+            self.findings.error(reason, at.place, path, "write '\"\"' for the empty text")
+        return found
+
+    def _leaf(self, node: Node, annotation: Any, path: str) -> Text | None:
+        """Read one expression; None where it is empty or wrong."""
+        if is_null(node):
+            return None
+        if self.literals and isinstance(node, Scalar) and not node.doubtful:
+            value = node.value
+            if isinstance(value, bool | int | float):
+                if annotation is float and not isinstance(value, bool):
+                    value = float(value)
+                text = str(value).lower() if isinstance(value, bool) else repr(value)
+                return Text(text, node.place, path, node.inline and text == node.text)
+            if self.quotes and _is_quoted(node.text):
+                return Text(node.text[1:-1], node.place, path, literal=True)
+            if _names(annotation, node.text):
+                return Text(node.text, node.place, path, literal=True)
+        found = expression(node, path, self.findings)
+        return found if isinstance(found, Text) and found.text.strip() else None
 
 
-def _leaf(node: Node, findings: Findings, path: str, literals: bool) -> Text | None:
-    """Read one expression; None where it is empty or wrong."""
-    if is_null(node):
-        return None
-    literals = literals and isinstance(node, Scalar) and not node.doubtful
-    if literals and isinstance(node, Scalar) and isinstance(node.value, bool | int | float):
-        value = node.value
-        text = str(value).lower() if isinstance(value, bool) else repr(value)
-        return Text(text, node.place, path, node.inline and text == node.text)
-    text_or_invalid = expression(node, path, findings)
-    if isinstance(text_or_invalid, Text) and text_or_invalid.text.strip():
-        return text_or_invalid
-    return None
+def _is_quoted(text: str) -> bool:
+    """Tell whether all of *text* is one text in quotes; ``"a" == "b"`` is not."""
+    return len(text) > 1 and text[0] in "\"'" and text[0] == text[-1] and text[0] not in text[1:-1]
+
+
+def _names(annotation: Any, text: str) -> bool:
+    """Tell whether *text* is one of the names that a field of this type may have."""
+    return (
+        isinstance(annotation, type)
+        and issubclass(annotation, IntEnum)
+        and text in annotation.__members__
+    )

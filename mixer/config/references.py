@@ -53,6 +53,11 @@ class Register(Generic[T]):
                 return self._things[name][1]
         return None
 
+    def knows(self, reference: str, namespace: str) -> bool:
+        """Tell whether *reference* means a thing in *namespace*, usable or not."""
+        names = candidates(reference, self.kind, namespace)
+        return any(name in self._things for name in names)
+
     def why_not(self, reference: str, namespace: str) -> tuple[str, str]:
         """Say why `find` gave None, and what to do."""
         for name in candidates(reference, self.kind, namespace):

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from mixer.adapter.catalogue import Catalogue
 from mixer.adapter.template import Variety
 from mixer.answers import HeaderVerb
 from mixer.config import handlers, instances, spec
@@ -26,6 +25,7 @@ from mixer.config.model import (
     Rule,
 )
 from mixer.config.nodes import MapNode, Node, locate
+from mixer.config.outside import Offered
 from mixer.config.references import Names, Register
 from mixer.lang import Lang
 
@@ -40,7 +40,7 @@ _read_reference = reader(str)
 class Declared:
     """What rules may refer to."""
 
-    catalogue: Catalogue
+    offered: Offered
     handlers: Register[Handler]
     instances: Register[Instance]
     names: Names
@@ -151,8 +151,8 @@ class _Reading:
             return None
         names, name = self._declared.names, self._resource.key.name
         key = names.free("handler", self._namespace, name, raw.node.place)
-        title, catalogue = f"{key.name}.{key.namespace}", self._declared.catalogue
-        return handlers.configured(key, title, said, catalogue, self._findings, raw.field, raw.node)
+        title, offered = f"{key.name}.{key.namespace}", self._declared.offered
+        return handlers.configured(key, title, said, offered, self._findings, raw.field, raw.node)
 
     def _instance(self, raw: Raw) -> Instance | None:
         if not self._is_inline(raw.node):
@@ -165,11 +165,11 @@ class _Reading:
             key,
             said,
             self._lang,
-            self._declared.catalogue,
+            self._declared.offered,
             self._findings,
             raw.field,
             raw.node,
-            literals=True,
+            ours=True,
         )
         if instance:
             self.inline.append(instance)

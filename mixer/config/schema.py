@@ -18,7 +18,7 @@ from mixer.adapter.docs import field_docs
 from mixer.adapter.template import Instance as Template
 from mixer.adapter.template import Variety
 from mixer.config import params, spec
-from mixer.config.build import CLIENT_SIDE, OUT_OF_PROCESS
+from mixer.config.build import CLIENT_SIDE
 from mixer.config.convert import spellings
 from mixer.config.describe import default, plain
 from mixer.config.leaves import Raw
@@ -55,7 +55,7 @@ def schema(catalogue: Catalogue) -> dict[str, Any]:
     defs: dict[str, Any] = {}
     istio, ours = _Api(catalogue, defs, ours=False), _Api(catalogue, defs, ours=True)
     kinds, our_kinds = istio.kinds(), ours.kinds()
-    names = sorted({*kinds, *CLIENT_SIDE, *OUT_OF_PROCESS})
+    names = sorted({*kinds, *CLIENT_SIDE})
     return {
         "$schema": DRAFT,
         "title": "Mixer configuration",
@@ -120,6 +120,8 @@ class _Api:
         """The schema of the spec of each kind."""
         core = {
             "attributemanifest": self._struct(spec.AttributeManifest),
+            "template": self._struct(spec.Template),
+            "adapter": self._struct(spec.Adapter),
             "handler": self._handler(),
             "instance": self._instance(),
             "rule": self._struct(spec.Rule if self._ours else spec.IstioRule),
@@ -152,29 +154,38 @@ class _Api:
         self, words: type[Config], choices: Mapping[str, Any], field: str
     ) -> dict[str, Any]:
         """A struct whose params depend on the adapter or template that it names."""
-        names = [f"compiled{field.capitalize()}", f"compiled_{field}"]
-        names += [field] if self._ours else []
-        named = {"anyOf": [{"required": [name]} for name in names]}
-        known = {"properties": {name: {"enum": sorted(choices)} for name in names}}
+        compiled = [f"compiled{field.capitalize()}", f"compiled_{field}"]
+        named = {"anyOf": [{"required": [name]} for name in (*compiled, field)]}
+        one = {"enum": sorted(choices)}
+        # A text, as what is declared may have any name; the choice is for editors to offer.
+        of_both = {"anyOf": [one, {"type": "string"}]} if self._ours else {"type": "string"}
+        known = {"properties": {**dict.fromkeys(compiled, one), field: of_both}}
+        names = [*compiled, field] if self._ours else compiled
         cases = [case for name in names for case in _by(name, choices, "params")]
         return {"allOf": [self._struct(words), named, known, *cases]}
 
     def _template(self, type_: type[Template]) -> dict[str, Any]:
         def make() -> dict[str, Any]:
-            known, docs = params.shape(type_), field_docs(type_)
-            properties: dict[str, Any] = {}
-            for spelling, name in known.names.items():
-                leaf: dict[str, Any] = dict(self._expression)
-                if name in known.structs:
-                    leaf = _nullable(self._template(known.structs[name]))
-                elif name in known.maps:
-                    leaf = _nullable(self._texts())
-                properties[spelling] = leaf | {"description": docs.get(name, "")}
+            docs = field_docs(type_)
+            properties = {
+                spelling: self._part(annotation) | {"description": docs.get(name, "")}
+                for spelling, (name, annotation) in params.fields(type_).items()
+            }
             if type_.variety is Variety.ATTRIBUTE_GENERATOR:
                 properties |= dict.fromkeys(params.SPELLINGS, self._texts(False))
             return _object(type_, properties)
 
         return self._ref(type_, make)
+
+    def _part(self, annotation: Any) -> dict[str, Any]:
+        if isinstance(annotation, type) and issubclass(annotation, Template):
+            return _nullable(self._template(annotation))
+        if get_origin(annotation) is dict:
+            return _nullable(self._texts())
+        if get_origin(annotation) is tuple:
+            items = self._part(get_args(annotation)[0])
+            return _nullable({"type": "array", "items": items})
+        return dict(self._expression)
 
     def _texts(self, literals: bool = True) -> dict[str, Any]:
         kinds = self._expression["type"] if literals else ["string"]

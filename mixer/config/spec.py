@@ -11,6 +11,7 @@ from mixer.adapter.hosting import Hosting
 from mixer.answers import HeaderVerb
 from mixer.config.leaves import Raw
 from mixer.config.model import Mode, OnError, Text
+from mixer.remote.connection import Connection
 
 EMPTY = Text("")
 Percentage = Annotated[int, Meta(ge=0, le=(1 << 32) - 1)]
@@ -39,17 +40,52 @@ class AttributeManifest(Config, frozen=True):
     """Ignored; the name in metadata counts."""
 
 
+class Template(Config, frozen=True):
+    """A template of adapters in other processes."""
+
+    descriptor: str
+    """The FileDescriptorSet of its handler service, in base64."""
+
+    name: str = ""
+    """Ignored; the name in metadata counts."""
+
+    description: str = ""
+    """What it is for, for the reader."""
+
+
+class Adapter(Config, frozen=True):
+    """An adapter in another process."""
+
+    templates: tuple[str, ...] = ()
+    """Names of the templates whose instances it takes."""
+
+    config: str = ""
+    """A FileDescriptorSet, in base64, with a message ``Params``; empty where it has no params."""
+
+    session_based: bool = False
+    """True: it is told the params once, when a session begins, and not with each call."""
+
+    name: str = ""
+    """Ignored; the name in metadata counts."""
+
+    description: str = ""
+    """What it is for, for the reader."""
+
+
 class Handler(Hosting, frozen=True):
     """A configured adapter."""
 
     adapter: str = ""
-    """Name of a built-in or installed adapter."""
+    """Name of a built-in or installed adapter, or of a declared one in another process."""
 
     compiled_adapter: str = ""
     """The same, as Istio calls it."""
 
     params: Raw | None = None
     """What the adapter lets one configure."""
+
+    connection: Connection | None = None
+    """Where an adapter of another process listens."""
 
     def hosting(self) -> Hosting:
         """What is said of how the adapter is called."""
@@ -62,9 +98,6 @@ class IstioHandler(Handler, frozen=True):
     name: str = ""
     """Ignored; the name in metadata counts."""
 
-    connection: Raw | None = None
-    """Where an out-of-process adapter listens."""
-
 
 class Instance(Config, frozen=True):
     """What to compute from a call's attributes for a handler."""
@@ -73,7 +106,7 @@ class Instance(Config, frozen=True):
     """Name of an inline instance, by default the rule's. Elsewhere metadata's name counts."""
 
     template: str = ""
-    """Name of a built-in or installed template."""
+    """Name of a built-in or installed template, or of a declared one of other processes."""
 
     compiled_template: str = ""
     """The same, as Istio calls it."""

@@ -14,8 +14,8 @@ from mixer.expr.dialect import Dialect
 from mixer.expr.evaluate import Watch, evaluate
 from mixer.expr.reads import Failure
 from mixer.expr.syntax import Node
-from mixer.expr.tree import Apply, Tree
-from mixer.expr.types import BY_VALUE_TYPE, DYN, VALUE_TYPES, Type
+from mixer.expr.tree import Apply, Constant, Tree
+from mixer.expr.types import BY_VALUE_TYPE, DYN, STRING, VALUE_TYPES, Type
 from mixer.lang import Lang
 
 _FRONT_ENDS: dict[Lang, tuple[Callable[[str], Node], Dialect]] = {
@@ -118,6 +118,11 @@ def expression(
     return found
 
 
+def constant(text: str) -> Program:
+    """The program whose value is *text* itself."""
+    return Program(repr(text), STRING, Constant(STRING, text))
+
+
 def _as(tree: Tree, expected: Type) -> Tree:
     """*tree* where only the call can tell that it has the *expected* type."""
     if DYN in (tree.type, *tree.type.params) and (
@@ -129,4 +134,4 @@ def _as(tree: Tree, expected: Type) -> Tree:
     raise ExpressionError(f"expected type {expected}, got {shown}")
 
 
-__all__ = ["Failure", "Program", "expression", "parse", "program"]
+__all__ = ["Failure", "Program", "constant", "expression", "parse", "program"]

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import cache
 from typing import Any, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from attributes import Bag, Duration, Timestamp, Value, ValueType, Vocabulary
+from attributes import Bag, Value, ValueType, Vocabulary
+from mixer.adapter.template import FIXED, Output, Shape
 from mixer.adapter.template import Instance as Template
-from mixer.adapter.template import Output, Shape
 from mixer.config.model import Instance, Params, Text
 from mixer.errors import EvaluationError, ExpressionError, Place, Problem
-from mixer.expr.compile import Failure, Program, expression
+from mixer.expr.compile import Failure, Program, constant, expression
 from mixer.lang import Lang
 
 Read: TypeAlias = Callable[[Bag], Any]
 
-FIXED: dict[Any, ValueType] = {
-    str: ValueType.STRING,
-    int: ValueType.INT64,
-    float: ValueType.DOUBLE,
-    bool: ValueType.BOOL,
-    Timestamp: ValueType.TIMESTAMP,
-    Duration: ValueType.DURATION,
-    bytes: ValueType.IP_ADDRESS,
-    dict[str, str]: ValueType.STRING_MAP,
-}
-"""The type an expression must have for a field so annotated; any other takes every type."""
+_NAMING = (ValueType.STRING, ValueType.INT64)
+"""What may tell a member of an enum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +44,10 @@ class Struct:
 
 @dataclass(frozen=True, slots=True)
 class Entries:
-    """A field with literal keys."""
+    """A field with literal keys, or a list, whose keys are 0, 1..."""
 
     items: tuple[tuple[str, Part], ...]
+    listed: bool = False
 
 
 Part: TypeAlias = Leaf | Struct | Entries
@@ -94,6 +87,8 @@ def compile_text(
 ) -> Program | Problem:
     """Compile one expression of the configuration, or say where in its file it is wrong."""
     try:
+        if text.literal:
+            return constant(text.text)
         return expression(text.text, lang, vocabulary, expected)
     except ExpressionError as error:
         column = text.place.column + error.offset if text.inline else text.place.column
@@ -130,19 +125,35 @@ class _Compiler:
 
     def _field(self, annotation: Any, given: Text | Params, path: str, where: str) -> Part | None:
         if isinstance(given, Text):
+            if isinstance(annotation, type) and issubclass(annotation, IntEnum):
+                return self._leaf(given, None, path, where, of=_NAMING)
             return self._leaf(given, FIXED.get(annotation), path, where)
         if isinstance(annotation, type) and issubclass(annotation, Template):
             return self.struct(annotation, given, path, where)
-        _, item = get_args(annotation)
+        listed = get_origin(annotation) is tuple
+        item = get_args(annotation)[0 if listed else 1]
         parts = (
             (key, self._field(item, text, f"{path}.{key}", f"{where}[{key}]"))
             for key, text in given.items()
         )
-        return Entries(tuple((key, part) for key, part in parts if part))
+        found = tuple((key, part) for key, part in parts if part)
+        return Entries(found, listed)
 
-    def _leaf(self, text: Text, expected: ValueType | None, path: str, where: str) -> Leaf | None:
+    def _leaf(
+        self,
+        text: Text,
+        expected: ValueType | None,
+        path: str,
+        where: str,
+        of: Collection[ValueType] = (),
+    ) -> Leaf | None:
         program = self._compile(text, self.instance.lang, self.vocabulary, expected)
         if program is None:
+            return None
+        if of and program.value_type not in of:
+            wanted = " or ".join(type_.name for type_ in of)
+            reason = f"expected type {wanted}, got {program.value_type.name}"
+            self.problems.append(Problem(reason, text.place, str(self.instance.key), text.field))
             return None
         self.types[path] = program.value_type
         return Leaf(program, f"evaluation failed at [{self.instance.name}]'{where}'")
@@ -229,8 +240,10 @@ def _reader(part: Part) -> Read:
         case Struct(type_, name, given):
             fields = tuple((field, _reader(inner)) for field, inner in given)
             return lambda bag: type_(name=name, **{field: value(bag) for field, value in fields})
-        case Entries(items):
+        case Entries(items, listed):
             entries = tuple((key, _reader(inner)) for key, inner in items)
+            if listed:
+                return lambda bag: tuple(value(bag) for _, value in entries)
             return lambda bag: {key: value(bag) for key, value in entries}
 
 

@@ -227,9 +227,12 @@ class _Writer(Generator):
             case Struct(type_, name, fields):
                 given = [f"{field}={self._part(inner, where, wheres)}" for field, inner in fields]
                 return f"{self.constant(type_)}({', '.join([f'name={name!r}', *given])})"
-            case Entries(items):
-                made = [f"{key!r}: {self._part(inner, where, wheres)}" for key, inner in items]
-                shown = f"{{{', '.join(made)}}}"
+            case Entries(items, listed):
+                made = [(key, self._part(inner, where, wheres)) for key, inner in items]
+                if listed:
+                    shown = f"({''.join(f'{value}, ' for _, value in made)})"
+                else:
+                    shown = f"{{{', '.join(f'{key!r}: {value}' for key, value in made)}}}"
                 held = self._known(shown)
                 if held is None:
                     held = self._temporary()

@@ -9,7 +9,7 @@ from typing import Any
 import grpc.aio
 import pytest
 
-from adapters.bypass import BackendError, Bypass, BypassConfig, Packed
+from adapters.bypass import Bypass, BypassConfig, Packed
 from mixer._pb import (
     adapter_model_pb2,
     check_nothing_pb2,
@@ -27,9 +27,11 @@ from mixer.adapter import (
     Metric,
     Quota,
     QuotaArgs,
+    Refused,
     ReportNothing,
     Shape,
     Timestamp,
+    Unavailable,
     Value,
     ValueType,
     Verdict,
@@ -234,7 +236,7 @@ async def test_quota_is_asked_for_under_the_name_of_the_instance(outside: Outsid
 
 async def test_an_answer_without_the_quota_is_an_error(outside: Outside) -> None:
     async with bypassing(outside) as bypass:
-        with pytest.raises(BackendError, match="no quota 'q'"):
+        with pytest.raises(Refused, match="no quota 'q'"):
             await bypass.allocate(Quota(name="q"), QuotaArgs())
 
 
@@ -242,7 +244,7 @@ async def test_a_failing_call_is_an_error_that_names_the_back_end(outside: Outsi
     outside.answers["HandleCheckNothing"] = grpc.StatusCode.RESOURCE_EXHAUSTED
     async with bypassing(outside) as bypass:
         with pytest.raises(
-            BackendError, match=r"127\.0\.0\.1:\d+' failed with RESOURCE_EXHAUSTED: not today"
+            Unavailable, match=r"127\.0\.0\.1:\d+' failed with RESOURCE_EXHAUSTED: not today"
         ):
             await bypass.check(CheckNothing())
 
@@ -250,7 +252,7 @@ async def test_a_failing_call_is_an_error_that_names_the_back_end(outside: Outsi
 async def test_without_a_session_an_absent_back_end_fails_calls_only() -> None:
     # Port 1 of loopback has no listener, and nothing but root could make it one.
     async with running(Bypass, BypassConfig(backend_address="127.0.0.1:1")) as bypass:
-        with pytest.raises(BackendError, match="UNAVAILABLE"):
+        with pytest.raises(Unavailable, match="UNAVAILABLE"):
             await bypass.check(CheckNothing())
 
 
@@ -299,7 +301,7 @@ async def test_a_refused_session_keeps_the_handler_from_opening(
 ) -> None:
     outside.answers[method].status.code = 3
     outside.answers[method].status.message = "bad params"
-    with pytest.raises(BackendError, match=f"refused {method} with code 3: bad params"):
+    with pytest.raises(Refused, match=f"refused {method} with code 3: bad params"):
         async with bypassing(outside, session_based=True):
             pass
 

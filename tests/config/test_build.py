@@ -125,8 +125,8 @@ def test_a_handler_locates_the_fields_of_its_params(built: Any) -> None:
         ("{compiledAdapter: prob}", ISTIO, "compiledAdapter", "no adapter 'prob'", "'probe'"),
         ("{}", ISTIO, "compiledAdapter", "names no adapter", "probe"),
         ("{}", OURS, "adapter", "names no adapter", "probe"),
-        ("{adapter: probe}", ISTIO, "adapter", "out-of-process", "compiledAdapter: probe"),
-        ("{adapter: mine, connection: {address: x}}", ISTIO, "adapter", "out-of-process", "NAME"),
+        ("{adapter: probe}", ISTIO, "adapter", "'probe' not found", "compiledAdapter: probe"),
+        ("{adapter: mine, connection: {address: x}}", ISTIO, "adapter", "'mine' not found", ""),
         ("{compiledAdapter: probe, parms: {}}", ISTIO, "parms", "unknown field", "'params'"),
         (
             "{compiledAdapter: probe, params: {cuont: 1}}",
@@ -274,7 +274,7 @@ def test_attribute_bindings_are_read_over_the_output(built: Any, spec: str) -> N
             "params: {attributeBindings: {a: b}}}",
             "here and in params",
         ),
-        ("{template: mine}", "out-of-process"),
+        ("{template: mine}", "template 'mine' not found"),
     ],
 )
 def test_an_instance_says_what_its_template_cannot_do(built: Any, spec: str, reason: str) -> None:
@@ -308,8 +308,6 @@ def test_client_side_kinds_are_skipped_in_silence(built: Any, kind: str) -> None
     [
         ("Rule", ISTIO, "warning", "unknown kind 'Rule'", "did you mean 'rule'?"),
         ("Deployment", "apps/v1", "warning", "unknown kind 'Deployment'", ""),
-        ("adapter", ISTIO, "warning", "out-of-process", "built-in"),
-        ("template", ISTIO, "warning", "out-of-process", "built-in"),
         ("probe", OURS, "error", "has no kind 'probe'", "kind: handler with adapter: probe"),
         ("metric", OURS, "error", "has no kind 'metric'", "kind: instance with template: metric"),
         ("handler", "meshmixer.io/v2", "error", "unknown apiVersion", OURS),

@@ -23,11 +23,10 @@ import binascii
 from base64 import b64decode
 from collections.abc import Iterable, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from adapters.bypass.errors import BackendError
 from mixer.adapter import (
     Adapter,
     Allocates,
@@ -39,15 +38,19 @@ from mixer.adapter import (
     Metric,
     Quota,
     QuotaArgs,
+    Refused,
     ReportNothing,
     Reports,
     Shape,
+    Unavailable,
     Verdict,
     hookimpl,
 )
+from mixer.remote import connection as remote
+from mixer.remote.protos import wire_of
 
 if TYPE_CHECKING:
-    from adapters.bypass.backend import Backend
+    from mixer.remote.peer import Peer
 
 
 class Packed(Config, frozen=True):
@@ -108,37 +111,40 @@ class Bypass(
                 )
 
     async def open(self) -> None:
-        """Make the session, if there is to be one; raise `BackendError` where it is refused."""
-        params = self.config.params
-        packed = (params.type_url, b64decode(params.value)) if params else None
+        """Begin the session, if there is to be one; raise `Refused` where it is refused."""
+        packed = self.config.params
+        params = None
+        if packed:
+            params = remote.Packed(type_url=packed.type_url, value=b64decode(packed.value))
         # gRPC takes a tenth of a second to import.
-        backend = await self.env.work(import_module, "adapters.bypass.backend")
-        self._backend: Backend = backend.Backend(self.config.backend_address, packed)
+        library: Any = await self.env.work(import_module, "mixer.remote.peer")
+        there = remote.Connection(address=self.config.backend_address)
+        self._peer: Peer = await library.connected(there, params, self.env, wire_of, sessions=False)
         if self.config.session_based:
             try:
-                await self._backend.begin(self.env.shapes)
+                await self._peer.begin()
             except BaseException:
-                await self._backend.end()
+                await self._peer.close()
                 raise
 
     async def close(self) -> None:
         """End the session and the connection."""
         try:
-            await self._backend.end()
-        except BackendError as error:
+            await self._peer.close()
+        except (Refused, Unavailable) as error:
             self.env.log.warning("session not closed", handler=self.env.name, error=str(error))
 
     async def check(self, instance: CheckNothing, /) -> Verdict:
-        """Ask for a verdict; raise `BackendError` where there is none."""
-        return await self._backend.check(instance)
+        """Ask for a verdict."""
+        return await self._peer.check(instance)
 
     async def allocate(self, instance: Quota, args: QuotaArgs, /) -> Grant:
-        """Ask for quota; raise `BackendError` where there is no answer."""
-        return await self._backend.allocate(instance, args)
+        """Ask for quota."""
+        return await self._peer.allocate(instance, args)
 
     async def report(self, batch: Sequence[Metric | ReportNothing], /) -> None:
-        """Pass the batch on; raise `BackendError` where nobody took it."""
-        await self._backend.report(batch)
+        """Pass the batch on."""
+        await self._peer.report(batch)
 
 
 @hookimpl
