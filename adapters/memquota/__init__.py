@@ -34,7 +34,7 @@ from msgspec import structs
 
 from adapters.memquota.counters import Counters
 from adapters.memquota.deduplication import Answer, Deduplication
-from adapters.memquota.limits import QuotaLimit
+from adapters.memquota.limits import Algorithm, QuotaLimit
 from adapters.memquota.shared import SharedCounters, SharedDeduplication
 from mixer.adapter import (
     Adapter,
@@ -73,7 +73,8 @@ class MemquotaConfig(Config, frozen=True):
 
 class Memquota(Adapter[MemquotaConfig], Allocates[Quota], name="memquota"):
     """
-    Hands out units by rolling windows of 100 ms ticks, or until they are given back.
+    Hands out units by rolling windows of 100 ms ticks, evenly by a token bucket or GCRA, or until
+    they are given back.
 
     A call that asks for more than there is gets nothing, or what is left if that will do; the
     status is OK either way. Calls with the same deduplication id, across all quotas, are charged
@@ -123,6 +124,12 @@ class Memquota(Adapter[MemquotaConfig], Allocates[Quota], name="memquota"):
             for where, duration in limits:
                 if duration < 0:
                     yield FieldProblem(f"{where}.valid_duration", f"'{duration}' is less than 0")
+                elif not duration and quota.rate_limit_algorithm is not Algorithm.ROLLING_WINDOW:
+                    reason = f"{quota.rate_limit_algorithm.name} has units come back in time"
+                    yield FieldProblem(f"{where}.valid_duration", reason, "say in what time")
+            if quota.burst and quota.rate_limit_algorithm is Algorithm.ROLLING_WINDOW:
+                hint = "choose TOKEN_BUCKET or GCRA, or remove it"
+                yield FieldProblem(f"{path}.burst", "ROLLING_WINDOW knows no burst", hint)
         yield from without_entry(shapes, config.quotas)
 
     def allocate(self, instance: Quota, args: QuotaArgs, /) -> Grant:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from enum import IntEnum
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
-from adapters.memquota.window import RollingWindow
+from adapters.memquota.counted import TICKS_PER_SECOND, Bucketed, Counted, Held, Windowed
 from mixer.adapter import (
     Config,
     Duration,
     NonNegative,
     Shape,
-    Standing,
     Value,
     ValueType,
     comparison,
     text,
 )
+from mixer.adapter.rates import Cell
 
-TICKS_PER_SECOND = 10
 MAX_AMOUNT = (1 << 63) - 1
 """More than can be asked for; larger limits are no larger."""
 
@@ -27,8 +27,17 @@ MAX_AMOUNT = (1 << 63) - 1
 Dimensions: TypeAlias = Mapping[str, Value]
 
 
+class Algorithm(IntEnum):
+    """How units come back."""
+
+    ROLLING_WINDOW = 1
+    TOKEN_BUCKET = 2
+    GCRA = 3
+
+
 class Override(Config, frozen=True):
-    """Another limit for some dimensions; nothing of the quota's own is inherited."""
+    """Another limit for some dimensions, by the quota's algorithm and burst; nothing else of the
+    quota's own is inherited."""
 
     dimensions: dict[str, str] = {}
     """Values that must all be met; dimensions that are left out may have any value."""
@@ -55,45 +64,54 @@ class QuotaLimit(Config, frozen=True):
     overrides: tuple[Override, ...] = ()
     """Limits for special dimensions; the first that fits holds."""
 
+    rate_limit_algorithm: Algorithm = Algorithm.ROLLING_WINDOW
+    """ROLLING_WINDOW: each unit comes back the duration after it was taken. TOKEN_BUCKET, GCRA:
+    units come back one by one, evenly, all of max_amount within the duration."""
+
+    burst: NonNegative = 0
+    """For TOKEN_BUCKET and GCRA: units that may be taken at once. By default all of max_amount for
+    TOKEN_BUCKET, and 1 for GCRA."""
+
 
 class Limit(NamedTuple):
     """So many units in so long a time."""
 
     amount: int
     seconds: float
-    ticks: int
-    """Length of the window, whole seconds rounded up; 0 if units come back only when released."""
+    cell: Cell | None
+    """The rate of units that come back one by one, where they do."""
 
     @classmethod
-    def of(cls, config: QuotaLimit | Override) -> Limit:
-        """The limit that *config* describes."""
-        seconds = config.valid_duration.seconds
-        return cls(
-            min(config.max_amount, MAX_AMOUNT), seconds, int(-(-seconds // 1)) * TICKS_PER_SECOND
-        )
+    def of(cls, quota: QuotaLimit, own: QuotaLimit | Override) -> Limit:
+        """The limit that *own* describes, an entry of the *quota*."""
+        amount, seconds = min(own.max_amount, MAX_AMOUNT), own.valid_duration.seconds
+        algorithm = quota.rate_limit_algorithm
+        if algorithm is Algorithm.ROLLING_WINDOW or not (amount and seconds):
+            return cls(amount, seconds, None)
+        burst = quota.burst or (amount if algorithm is Algorithm.TOKEN_BUCKET else 1)
+        return cls(amount, seconds, Cell(seconds / amount, burst))
 
-
-def standing(limit: Limit, window: RollingWindow | None, used: int, now: float) -> Standing:
-    """How a quota of that *limit* stands, by its window, or by what is *used* where it has none."""
-    if window is None:
-        return Standing(limit.amount, limit.seconds, max(limit.amount - used, 0))
-    remaining = window.available(int(now * TICKS_PER_SECOND))
-    more_in, resets_in = (
-        max(tick / TICKS_PER_SECOND - now, 0.0) for tick in (window.more_at, window.drained_at)
-    )
-    return Standing(limit.amount, limit.seconds, remaining, more_in, resets_in)
+    def counted(self, state: bytes | None = None) -> Counted:
+        """A new counter, or one of that *state*."""
+        if self.cell is not None:
+            return Bucketed(self.amount, self.seconds, self.cell, state)
+        if self.seconds:
+            # Whole seconds, rounded up.
+            ticks = int(-(-self.seconds // 1)) * TICKS_PER_SECOND
+            return Windowed(self.amount, self.seconds, ticks, state)
+        return Held(self.amount, state)
 
 
 def chooser(quota: QuotaLimit, shape: Shape) -> Callable[[Dimensions], Limit]:
     """Make the function that picks the limit: the first override that fits, or the quota's own."""
-    own = Limit.of(quota)
+    own = Limit.of(quota, quota)
     overrides = [
         (
             [
                 (name, comparison(wanted, shape.types.get(f"dimensions.{name}")))
                 for name, wanted in override.dimensions.items()
             ],
-            Limit.of(override),
+            Limit.of(quota, override),
         )
         for override in quota.overrides
     ]

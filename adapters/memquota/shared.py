@@ -6,30 +6,21 @@ Law: called within the table, so that a call finds its id, counts and remembers 
 
 from __future__ import annotations
 
-import math
 from struct import Struct
 from typing import Any
 
+from adapters.memquota.counted import Counted
 from adapters.memquota.deduplication import Answer
-from adapters.memquota.limits import (
-    TICKS_PER_SECOND,
-    Dimensions,
-    QuotaLimit,
-    chooser,
-    keyer,
-    standing,
-)
-from adapters.memquota.window import RollingWindow
+from adapters.memquota.limits import Dimensions, QuotaLimit, chooser, keyer
 from mixer.adapter import Shape, Standing, Table
 
 MAX_KEYS = 4096
-_CELL = Struct("@q")
 _ANSWER = Struct("@dqd")
 
 
 class SharedCounters:
     """
-    What `Counters` is, in a table: a window or a cell for each distinct tuple of dimensions.
+    What `Counters` is, in a table: a counter for each distinct tuple of dimensions.
 
     They are kept under the quota's name.
     """
@@ -46,51 +37,29 @@ class SharedCounters:
         self, dimensions: Dimensions, units: int, best_effort: bool, now: float
     ) -> tuple[int, float]:
         """Take *units* (1 or more). Raises TableFull where they can't be written down."""
-        limit, key = self._choose(dimensions), self._key(dimensions)
-        record = self._table.get(key)
-        if not limit.ticks:
-            used = _CELL.unpack(record)[0] if record else 0
-            left = limit.amount - used
-            granted = units if units <= left else left if best_effort else 0
-            if granted:
-                self._write_cell(key, used + granted, now)
-            return granted, 0.0
-        window, tick = RollingWindow(limit.amount, limit.ticks, record), _tick(now)
-        if not window.take(units, tick):
-            if not best_effort:
-                return 0, 0.0
-            units = window.available(tick)
-            if not units:
-                return 0, limit.seconds
-            window.take(units, tick)
-        self._write(key, window, now)
-        return units, limit.seconds
+        key, counted = self._found(dimensions)
+        taken = counted.take(units, best_effort, now)
+        if taken[0]:
+            self._write(key, counted, now)
+        return taken
 
     def give_back(self, dimensions: Dimensions, units: int, now: float) -> int:
         """Give back up to *units*; return how many of them had been taken."""
-        limit, key = self._choose(dimensions), self._key(dimensions)
-        record = self._table.get(key)
-        if record is None:
-            return 0
-        if not limit.ticks:
-            used: int = _CELL.unpack(record)[0]
-            returned = min(used, units)
-            self._write_cell(key, used - returned, now)
-            return returned
-        window, tick = RollingWindow(limit.amount, limit.ticks, record), _tick(now)
-        returned = window.give_back(units, tick)
-        if window.is_drained(tick):
+        key, counted = self._found(dimensions)
+        returned = counted.give_back(units, now)
+        if counted.is_drained(now):
             self._table.drop(key)
         else:
-            self._write(key, window, now)
+            self._write(key, counted, now)
         return returned
 
     def standing(self, dimensions: Dimensions, now: float) -> Standing:
         """How the quota stands."""
-        limit, record = self._choose(dimensions), self._table.get(self._key(dimensions))
-        if record is None or not limit.ticks:
-            return standing(limit, None, _CELL.unpack(record)[0] if record else 0, now)
-        return standing(limit, RollingWindow(limit.amount, limit.ticks, record), 0, now)
+        return self._found(dimensions)[1].standing(now)
+
+    def _found(self, dimensions: Dimensions) -> tuple[bytes, Counted]:
+        key = self._key(dimensions)
+        return key, self._choose(dimensions).counted(self._table.get(key))
 
     def _key(self, dimensions: Dimensions) -> bytes:
         values = self._dimensions(dimensions)
@@ -102,15 +71,8 @@ class SharedCounters:
             self._keys[values] = key
         return key
 
-    def _write(self, key: bytes, window: RollingWindow, now: float) -> None:
-        expires = window.drained_at / TICKS_PER_SECOND
-        self._table.put(key, window.state(), expires=expires, now=now)
-
-    def _write_cell(self, key: bytes, used: int, now: float) -> None:
-        if used:
-            self._table.put(key, _CELL.pack(used), expires=math.inf, now=now)
-        else:
-            self._table.drop(key)
+    def _write(self, key: bytes, counted: Counted, now: float) -> None:
+        self._table.put(key, counted.state(), expires=counted.drained_at, now=now)
 
 
 class SharedDeduplication:
@@ -137,7 +99,3 @@ class SharedDeduplication:
 
 def _call_key(call: str) -> bytes:
     return b"\0" + call.encode("utf-8", "surrogatepass")
-
-
-def _tick(now: float) -> int:
-    return int(now * TICKS_PER_SECOND)

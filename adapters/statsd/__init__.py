@@ -35,8 +35,6 @@ from adapters.statsd.config import (
     find_problems,
 )
 from adapters.statsd.feeds import Feed, Sum, Timings, feeds
-from adapters.statsd.outbox import Outbox
-from adapters.statsd.peer import Peer, resolve
 from mixer.adapter import (
     Adapter,
     Env,
@@ -47,6 +45,8 @@ from mixer.adapter import (
     Shape,
     hookimpl,
 )
+from mixer.adapter.datagrams import Peer, resolve
+from mixer.adapter.outbox import Outbox
 
 __all__ = ["Kind", "MetricInfo", "Statsd", "StatsdConfig", "mixer_adapters"]
 

@@ -9,11 +9,9 @@ from typing import Annotated
 from adapters.statsd.names import dimensions_of, is_template
 from mixer.adapter import Config, Duration, FieldProblem, Meta, Shape
 from mixer.adapter.addresses import host_port
+from mixer.adapter.datagrams import LOCAL
 
 FLUSH_BYTES = 512
-
-LOCAL = "localhost"
-"""The host where none is said."""
 
 
 class Kind(IntEnum):

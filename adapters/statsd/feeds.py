@@ -10,8 +10,8 @@ from typing import TypeAlias
 
 from adapters.statsd.config import Kind, StatsdConfig, info_of
 from adapters.statsd.names import Name, namer
-from adapters.statsd.outbox import Outbox
 from mixer.adapter import Metric, Shape, ValueType
+from mixer.adapter.outbox import HOLE, Outbox
 
 Put: TypeAlias = Callable[[str, int], None]
 """Takes the name of a metric and a value; of a duration, the nanoseconds."""
@@ -25,7 +25,7 @@ class Sum:
     name: str
 
     def __call__(self, numbers: Sequence[int | float]) -> None:
-        self.outbox.count(self.name, int(sum(numbers)))
+        self.outbox.count(_counter(self.name), int(sum(numbers)))
         self.outbox.done()
 
 
@@ -80,11 +80,11 @@ def feeds(
             put, tally = _sampled(kind, timed, outbox, config.sampling_rate, chance), None
         elif kind is Kind.GAUGE:
             # Taken whole: tallied ones and others would come in another order than they happened.
-            put, tally = outbox.gauge, None
+            put, tally = _gauged(outbox), None
         elif timed:
             put, tally = _timed(outbox), Timings
         else:
-            put, tally = outbox.count, Sum
+            put, tally = _counted(outbox), Sum
         found[shape.name] = Feed(name, put, tally, outbox)
     return found
 
@@ -92,6 +92,18 @@ def feeds(
 def timing_line(name: str, nanoseconds: float) -> str:
     """A duration as statsd has it, in milliseconds."""
     return f"{name}:{nanoseconds / 1_000_000:.6f}|ms"
+
+
+def _counter(name: str) -> str:
+    return f"{name}:{HOLE}|c"
+
+
+def _counted(outbox: Outbox) -> Put:
+    return lambda name, number: outbox.count(_counter(name), number)
+
+
+def _gauged(outbox: Outbox) -> Put:
+    return lambda name, value: outbox.gauge(f"{name}:{HOLE}|g", value)
 
 
 def _timed(outbox: Outbox) -> Put:
@@ -103,12 +115,13 @@ def _sampled(
 ) -> Put:
     # Never as 1e-05, which daemons read as 1.
     suffix = f"|@{Decimal(str(rate)):f}"
+    gauged = _gauged(outbox)
 
     def put(name: str, value: int) -> None:
         if chance() >= rate:
             return
         if kind is Kind.GAUGE:
-            outbox.gauge(name, value)  # without the rate: there is nothing to scale
+            gauged(name, value)  # without the rate: there is nothing to scale
         elif timed:
             outbox.add([timing_line(name, value) + suffix])
         else:

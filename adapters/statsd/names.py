@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from operator import itemgetter
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from mixer.adapter import Shape, Value, ValueType, text
+from mixer.adapter import Shape, Value, text
+from mixer.adapter.dimensions import remembered
 
 Name: TypeAlias = Callable[[Mapping[str, Value]], str]
 """The name of a metric from its dimensions."""
 
-MOST_KNOWN = 4096
-"""Names of one instance that are kept made."""
-
 _PIECE = re.compile(r"""\{\{-?\s*(?:\.(\w+)|index\s+\.\s+"([^"]+)")\s*-?\}\}""")
 _FORMAT = str.maketrans(":|@\n", "____")
 """What statsd's line format is made of has no place in a value."""
-
-_NO_KEY = frozenset({ValueType.DOUBLE, ValueType.STRING_MAP, ValueType.UNSPECIFIED})
-"""Dimensions whose values can't be told apart by ``==``, or can't be hashed."""
 
 
 def is_template(template: str) -> bool:
@@ -48,24 +42,4 @@ def namer(template: str, prefix: str, shape: Shape) -> Name:
         pieces = zip(values, literals[1:], strict=True)
         return literals[0] + "".join([value + literal for value, literal in pieces])
 
-    if _NO_KEY.isdisjoint(
-        shape.types.get(f"dimensions.{key}", ValueType.UNSPECIFIED) for key in keys
-    ):
-        return _remembered(made, itemgetter(*keys))
-    return made
-
-
-def _remembered(made: Name, pick: Callable[[Mapping[str, Value]], Any]) -> Name:
-    """Fast path: equal raw values are equal names, which saves making them for every instance."""
-    known: dict[Any, str] = {}
-
-    def name(dimensions: Mapping[str, Value]) -> str:
-        key = pick(dimensions)
-        found = known.get(key)
-        if found is None:
-            if len(known) >= MOST_KNOWN:
-                known.clear()
-            found = known[key] = made(dimensions)
-        return found
-
-    return name
+    return remembered(made, shape, keys)

@@ -1,10 +1,13 @@
-"""Texts of a configuration compared with typed values (spec: templates, comparison)."""
+"""Dimensions of instances: compared with texts of a configuration, and made into names."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any
 
 from attributes import Duration, Timestamp, Value, ValueType, parse_ip, same_ip, text
+from mixer.adapter.template import Shape
 
 _TRUTH = dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True) | dict.fromkeys(
     ("0", "f", "F", "false", "FALSE", "False"), False
@@ -21,7 +24,7 @@ _PARSERS: dict[ValueType, Callable[[str], Value]] = {
 
 def comparison(wanted: str, type_: ValueType | None) -> Callable[[Value | None], bool]:
     """
-    Make the comparison of a configured text with a value of a known type.
+    Make the comparison of a configured text with a value of a known type (spec: templates).
 
     Text that is no value of that type equals none; an absent dimension equals empty text.
     """
@@ -42,3 +45,36 @@ def comparison(wanted: str, type_: ValueType | None) -> Callable[[Value | None],
 
 def _never(value: Value | None) -> bool:
     return False
+
+
+MOST_KNOWN = 4096
+"""Texts of one instance that are kept made."""
+
+_NO_KEY = frozenset({ValueType.DOUBLE, ValueType.STRING_MAP, ValueType.UNSPECIFIED})
+"""Dimensions whose values can't be told apart by ``==``, or can't be hashed."""
+
+
+def remembered(
+    made: Callable[[Mapping[str, Value]], str], shape: Shape, keys: Sequence[str]
+) -> Callable[[Mapping[str, Value]], str]:
+    """
+    What gives the text that is *made* of the dimensions *keys*, and there is at least one.
+
+    Fast path: equal raw values are equal texts, which saves making them for every instance.
+    """
+    types = (shape.types.get(f"dimensions.{key}", ValueType.UNSPECIFIED) for key in keys)
+    if not _NO_KEY.isdisjoint(types):
+        return made
+    pick: Callable[[Mapping[str, Value]], Any] = itemgetter(*keys)
+    known: dict[Any, str] = {}
+
+    def found(dimensions: Mapping[str, Value]) -> str:
+        key = pick(dimensions)
+        text = known.get(key)
+        if text is None:
+            if len(known) >= MOST_KNOWN:
+                known.clear()
+            text = known[key] = made(dimensions)
+        return text
+
+    return found

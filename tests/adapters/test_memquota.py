@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
 
 from adapters.memquota import Memquota, MemquotaConfig
 from adapters.memquota.counters import Counters
-from adapters.memquota.limits import Override, QuotaLimit, chooser
+from adapters.memquota.limits import Algorithm, Override, QuotaLimit, chooser
 from mixer.adapter import (
     Code,
     Duration,
@@ -60,6 +63,13 @@ def config(
         overrides=overrides,
     )
     return MemquotaConfig(quotas=(limit,), min_deduplication_duration=Duration.parse(dedup))
+
+
+def bucket(amount: int, duration: str, algorithm: Algorithm, burst: int = 0) -> MemquotaConfig:
+    """A limit whose units come back one by one."""
+    found = config(amount, duration)
+    words = {"rate_limit_algorithm": algorithm, "burst": burst}
+    return structs.replace(found, quotas=(structs.replace(found.quotas[0], **words),))
 
 
 Running: TypeAlias = Callable[..., AbstractAsyncContextManager[Memquota]]
@@ -210,6 +220,46 @@ def step(at: float, amount: int, granted: int, valid_for: float, **args: object)
             config(10, "1s"),
             [step(0, 6, 6, 1, deduplication_id=""), step(0, 6, 0, 0, deduplication_id="")],
             id="an-empty-id-is-none",
+        ),
+        pytest.param(
+            bucket(10, "1s", Algorithm.TOKEN_BUCKET),
+            [
+                step(0, 10, 10, 1),
+                step(0, 1, 0, 0),
+                step(0.25, 3, 0, 0),
+                step(0.25, 3, 2, 0.2, best_effort=True),
+                step(9, 11, 0, 0),
+                step(9, 11, 10, 1, best_effort=True),
+            ],
+            id="a-bucket-is-taken-at-once-and-fills-evenly",
+        ),
+        pytest.param(
+            bucket(10, "1s", Algorithm.TOKEN_BUCKET, burst=3),
+            [step(0, 4, 0, 0), step(0, 3, 3, 0.3), step(0.1, 1, 1, 0.1), step(0.1, 1, 0, 0)],
+            id="a-burst-is-the-size-of-the-bucket",
+        ),
+        pytest.param(
+            bucket(10, "1s", Algorithm.GCRA),
+            [step(0, 1, 1, 0.1), step(0.05, 1, 0, 0), step(0.1, 1, 1, 0.1), step(5, 2, 0, 0)],
+            id="gcra-grants-one-at-a-time",
+        ),
+        pytest.param(
+            bucket(10, "1s", Algorithm.TOKEN_BUCKET),
+            [step(0, 6, 6, 0.6), step(0, -9, 6, 0), step(0, 10, 10, 1), step(0.55, -9, 5, 0)],
+            id="of-a-bucket-no-more-is-given-back-than-is-out",
+        ),
+        pytest.param(
+            bucket(10, "10s", Algorithm.TOKEN_BUCKET),
+            [
+                step(0, 4, 4, 4, deduplication_id="a"),
+                step(0.5, 4, 4, 3.5, deduplication_id="a"),
+                step(0.5, 7, 0, 0),
+                step(0.5, 6, 6, 6),
+            ],
+            id="a-retry-is-not-charged-to-a-bucket",
+        ),
+        pytest.param(
+            bucket(0, "1s", Algorithm.TOKEN_BUCKET), [step(0, 1, 0, 0)], id="an-empty-bucket"
         ),
     ],
 )
@@ -387,6 +437,57 @@ async def test_quotas_of_one_handler_have_counters_of_their_own(quotas: Running)
 async def test_it_refuses(limit: MemquotaConfig, message: str) -> None:
     with pytest.raises(Rejected, match=message):
         async with running(Memquota, limit, shapes=[shape()]):
+            pass
+
+
+@given(
+    amount=st.integers(1, 20),
+    burst=st.integers(0, 30),
+    algorithm=st.sampled_from([Algorithm.TOKEN_BUCKET, Algorithm.GCRA]),
+    calls=st.lists(
+        st.tuples(st.floats(0, 0.5), st.integers(1, 12), st.booleans()), min_size=1, max_size=60
+    ),
+)
+def test_in_no_time_is_more_granted_than_comes_back_in_it_and_a_burst(
+    amount: int, burst: int, algorithm: Algorithm, calls: list[tuple[float, int, bool]]
+) -> None:
+    quota = bucket(amount, "1s", algorithm, burst).quotas[0]
+    counters, now = Counters(quota, shape()), 1000.0
+    granted: list[tuple[float, int]] = []
+    for pause, units, best_effort in calls:
+        now += pause
+        granted.append((now, counters.take({"to": "a"}, units, best_effort, now)[0]))
+    size = burst or (amount if algorithm is Algorithm.TOKEN_BUCKET else 1)
+    for first, (start, _) in enumerate(granted):
+        total = 0
+        for end, units in granted[first:]:
+            total += units
+            assert total <= size + (end - start) * amount + 1e-6
+
+
+async def test_a_bucket_tells_how_it_stands(quotas: Running) -> None:
+    clock = Clock()
+    params = bucket(10, "1s", Algorithm.TOKEN_BUCKET)
+    async with quotas(params, shapes=[shape()], clock=clock) as memquota:
+        grant = memquota.allocate(ask(), QuotaArgs(4, tells=True))
+        assert grant.standing == Standing(10, 1.0, 6, pytest.approx(0.1), pytest.approx(0.4))
+        clock.now += 0.25
+        standing = memquota.allocate(ask(), QuotaArgs(0, tells=True)).standing
+        assert standing == Standing(10, 1.0, 8, pytest.approx(0.05), pytest.approx(0.15))
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        (bucket(5, "0s", Algorithm.GCRA), "valid_duration: GCRA has units come back in time"),
+        (bucket(5, "1s", Algorithm.ROLLING_WINDOW, 3), "burst: ROLLING_WINDOW knows no burst"),
+    ],
+)
+async def test_words_that_an_algorithm_does_not_know_are_refused(
+    params: MemquotaConfig, message: str
+) -> None:
+    with pytest.raises(Rejected, match=message):
+        async with running(Memquota, params, shapes=[shape()]):
             pass
 
 

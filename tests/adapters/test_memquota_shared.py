@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from structlog.testing import capture_logs
 
 from adapters.memquota import Memquota, MemquotaConfig
-from adapters.memquota.limits import Override, QuotaLimit
+from adapters.memquota.limits import Algorithm, Override, QuotaLimit
 from mixer.adapter import Duration, Env, Quota, QuotaArgs, Shape, ValueType, WantedLimit
 from mixer.adapter.tasks import Tasks
 from mixer.adapter.testing import running
@@ -29,7 +29,12 @@ SHAPES = tuple(Shape(name, Quota, {"dimensions.to": ValueType.STRING}) for name 
 BYTES = 1 << 21
 
 
-def limits(amount: int, duration: str) -> MemquotaConfig:
+def limits(
+    amount: int,
+    duration: str,
+    algorithm: Algorithm = Algorithm.ROLLING_WINDOW,
+    burst: int = 0,
+) -> MemquotaConfig:
     held = Override(dimensions={"to": "held"}, max_amount=3)
     return MemquotaConfig(
         quotas=tuple(
@@ -38,6 +43,8 @@ def limits(amount: int, duration: str) -> MemquotaConfig:
                 max_amount=amount,
                 valid_duration=Duration.parse(duration),
                 overrides=(held,),
+                rate_limit_algorithm=algorithm,
+                burst=burst,
             )
             for name in NAMES
         )
@@ -66,11 +73,13 @@ async def opened(config: MemquotaConfig, clock: Clock, table: Any) -> Memquota:
 class Workers(RuleBasedStateMachine):
     """Three workers that share, beside one that does not: nobody can tell them apart."""
 
+    config = limits(4, "1s")
+
     def __init__(self) -> None:
         super().__init__()
         self.file = allocate(BYTES)
         self.clock = Clock()
-        config = limits(4, "1s")
+        config = self.config
         self.alone = handler(config, self.clock)
         self.records = [Records(self.file, number, self.clock) for number in range(3)]
         self.workers = []
@@ -107,8 +116,16 @@ class Workers(RuleBasedStateMachine):
         os.close(self.file)
 
 
+class BucketWorkers(Workers):
+    """The same of units that come back one by one."""
+
+    config = limits(4, "1s", Algorithm.TOKEN_BUCKET, burst=3)
+
+
 TestWorkers = Workers.TestCase
-TestWorkers.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestBucketWorkers = BucketWorkers.TestCase
+for case in (TestWorkers, TestBucketWorkers):
+    case.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 
 @pytest.fixture

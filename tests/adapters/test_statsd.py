@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from adapters.statsd import Kind, MetricInfo, Statsd, StatsdConfig
 from adapters.statsd.feeds import feeds
-from adapters.statsd.outbox import MOST_WAITING, Outbox, packed
-from adapters.statsd.peer import Peer, resolve
 from mixer.adapter import Duration, Metric, Shape, ValueType
+from mixer.adapter.datagrams import Peer, resolve
+from mixer.adapter.outbox import HOLE, MOST_WAITING, Outbox, packed
 from mixer.adapter.testing import Rejected, running
 
 NAME = "requests.instance.ns"
@@ -312,7 +312,7 @@ async def test_a_metric_without_info_is_told_and_the_others_are_sent(
 async def test_names_are_made_anew_when_too_many_are_known(
     daemon: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapters.statsd.names.MOST_KNOWN", 2)
+    monkeypatch.setattr("mixer.adapter.dimensions.MOST_KNOWN", 2)
     given = config(daemon, Kind.COUNTER, "{{.to}}.{{.code}}")
     async with running(Statsd, given, shapes=[shape()]) as adapter:
         adapter.report([metric(1, "s", code) for code in (1, 2, 3, 1, 2, 3)])
@@ -386,7 +386,7 @@ async def test_what_waits_is_bounded_while_reports_come() -> None:
     later = partial(asyncio.get_running_loop().call_later, 3600)
     outbox = Outbox(sent.append, 512, later)
     for number in range(10 * MOST_WAITING):
-        outbox.count(f"n{number}", 1)
+        outbox.count(f"n{number}:{HOLE}|c", 1)
         outbox.done()
         waiting = len(outbox._counters) + len(outbox._gauges) + len(outbox._lines)
         assert waiting <= MOST_WAITING

@@ -1,4 +1,4 @@
-"""The daemon as seen from here: packets leave for it, or are counted as lost."""
+"""A daemon that takes datagrams: packets leave for it, or are counted as lost."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from adapters.statsd.config import LOCAL
 from mixer.adapter.addresses import host_port
+
+LOCAL = "localhost"
+"""The host where none is said."""
+
+UNIX = "unix://"
 
 
 class Peer:
     """
-    A daemon behind UDP.
+    A daemon behind UDP or a Unix socket.
 
     A host answers packets to a port where nobody listens, if the network lets it, and that is told
     here; other losses on the way nobody hears of.
@@ -49,12 +53,18 @@ class Peer:
 
 
 def resolve(address: str) -> tuple[Any, Any]:
-    """Family and address of HOST:PORT; blocks. Raises OSError where the host has no address."""
+    """
+    Family and address of HOST:PORT or ``unix:///PATH``; blocks.
+
+    Raises OSError where the host has no address.
+    """
+    if address.startswith(UNIX):
+        return socket.AF_UNIX, address.removeprefix(UNIX)
     host, port = host_port(address, host=LOCAL)
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     except OSError as error:
-        raise OSError(f"the statsd address {address!r} has no host: {error}") from None
+        raise OSError(f"the address {address!r} has no host: {error}") from None
     # IPv4 first: unless told otherwise, a daemon listens there alone, and localhost has both.
     family, *_, sockaddr = min(found, key=lambda entry: entry[0] is not socket.AF_INET)
     return family, sockaddr
