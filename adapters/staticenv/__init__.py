@@ -24,13 +24,10 @@ address. The same list may stand in a file, which is read again when it changes.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from adapters.staticenv.workloads import (
     NOBODY,
-    BadList,
     Known,
     StaticenvConfig,
     Workload,
@@ -50,6 +47,7 @@ from mixer.adapter import (
     parse_ip,
 )
 from mixer.adapter.addresses import NOWHERE
+from mixer.adapter.files import Followed
 
 UID = "kubernetes://"
 
@@ -66,9 +64,11 @@ class Staticenv(
 
     def __init__(self, config: StaticenvConfig, env: Env) -> None:
         super().__init__(config, env)
-        self._stamp = 0
-        self._watching: asyncio.Task[None] | None = None
-        self._index(())
+        self._index(config.workloads)
+        self._file = None
+        if config.file:
+            every = config.refresh_interval
+            self._file = Followed(config.file, every, read, self._index_all, env)
 
     @classmethod
     def problems(cls, config: StaticenvConfig, shapes: Sequence[Shape]) -> Iterable[FieldProblem]:
@@ -80,17 +80,19 @@ class Staticenv(
             yield FieldProblem("refresh_interval", reason)
 
     async def open(self) -> None:
-        """Read the file, if there is one; raise OSError or `BadList` where that fails."""
-        self._index(await self._read())
-        if self.config.file:
-            self._watching = self.env.spawn(self._watch(), "watch the file")
+        """Read the file, if there is one; raise OSError or `BadFile` where that fails."""
+        if self._file:
+            await self._file.open()
 
     async def close(self) -> None:
         """Stop watching the file."""
-        watching, self._watching = self._watching, None
-        if watching is not None:
-            watching.cancel()
-            await asyncio.wait({watching})
+        if self._file:
+            await self._file.close()
+
+    async def refresh(self) -> None:
+        """Read the file again, if it changed. What goes wrong is logged, and the list stays."""
+        if self._file:
+            await self._file.refresh()
 
     def generate(self, instance: Kubernetes, /) -> KubernetesOutput:
         """Tell what is known of both ends."""
@@ -109,36 +111,15 @@ class Staticenv(
             return NOBODY
         return self._by_address.get(ip_text(address), NOBODY)
 
+    def _index_all(self, more: Iterable[Workload]) -> None:
+        self._index([*self.config.workloads, *more])
+
     def _index(self, workloads: Iterable[Workload]) -> None:
         known = [(one, Known.of(one)) for one in workloads]
         self._by_uid = {f"{one.name}.{one.namespace}": found for one, found in known}
         self._by_address = {
             ip_text(parse_ip(address)): found for one, found in known for address in one.addresses
         }
-
-    async def _read(self) -> Sequence[Workload]:
-        if not self.config.file:
-            return self.config.workloads
-        file = Path(self.config.file)
-        self._stamp = file.stat().st_mtime_ns
-        return [*self.config.workloads, *await self.env.work(read, file)]
-
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(self.config.refresh_interval.seconds)
-            await self.refresh()
-
-    async def refresh(self) -> None:
-        """Read the file again, if it changed. What goes wrong is logged, and the list stays."""
-        try:
-            if Path(self.config.file).stat().st_mtime_ns != self._stamp:
-                self._index(await self._read())
-        except (OSError, BadList) as error:
-            self.env.log.error(
-                "the list of workloads can't be read; the last one stays",
-                handler=self.env.name,
-                error=str(error),
-            )
 
 
 @hookimpl

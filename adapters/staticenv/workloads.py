@@ -6,14 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-import yaml
-
 from mixer.adapter import Config, Duration, parse_ip
-
-
-class BadList(Exception):
-    """A list that is wrong; the message says where."""
+from mixer.adapter.files import BadFile, listed
 
 
 class Workload(Config, frozen=True):
@@ -60,26 +54,11 @@ class StaticenvConfig(Config, frozen=True):
     """How often to look whether the file changed."""
 
 
-class _Listed(Workload, frozen=True, forbid_unknown_fields=True):
-    """A workload in a file."""
-
-
-class _List(msgspec.Struct, forbid_unknown_fields=True):
-    """What a file says."""
-
-    workloads: list[dict[str, object]] = []
-
-
 def read(file: Path) -> Sequence[Workload]:
-    """The workloads of a *file*; blocks. Raises OSError and `BadList`."""
-    try:
-        said = msgspec.convert(yaml.safe_load(file.read_bytes()) or {}, _List).workloads
-        plain = [{_snake(key): value for key, value in one.items()} for one in said]
-        found = msgspec.convert(plain, list[_Listed])
-    except (yaml.YAMLError, msgspec.ValidationError) as error:
-        raise BadList(f"{file}: {error}") from None
+    """The workloads of a *file*; blocks. Raises OSError and `BadFile`."""
+    found = listed(file, "workloads", Workload)
     for where, reason in faults(found):
-        raise BadList(f"{file}: {where}: {reason}")
+        raise BadFile(f"{file}: {where}: {reason}")
     return found
 
 
@@ -135,7 +114,3 @@ class Known(NamedTuple):
 
 
 NOBODY = Known({}, {}, {})
-
-
-def _snake(key: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in key)

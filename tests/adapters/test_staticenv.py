@@ -9,9 +9,10 @@ import pytest
 import structlog
 
 from adapters.staticenv import Staticenv, StaticenvConfig
-from adapters.staticenv.workloads import BadList, Workload
+from adapters.staticenv.workloads import Workload
 from attributes import parse_ip
 from mixer.adapter import Kubernetes
+from mixer.adapter.files import BadFile
 from mixer.adapter.testing import running
 from tests.dispatch.conftest import Start, start
 
@@ -83,7 +84,7 @@ async def test_a_file_is_read_again_when_it_changes_and_a_wrong_one_is_not_taken
                 await handler.refresh()
                 assert handler.generate(ask).destination_pod_name == known
     (line,) = log
-    assert line["event"] == "the list of workloads can't be read; the last one stays"
+    assert line["event"] == "a file can't be read; what it said before stays in force"
     assert str(file) in line["error"]
 
 
@@ -93,7 +94,7 @@ async def test_a_file_is_read_again_when_it_changes_and_a_wrong_one_is_not_taken
         ("workloads: [{name: a}]", "missing required field `namespace`"),
         ("workloads: [{name: a, namespace: n, label: {}}]", "unknown field `label`"),
         ("workloads: [{name: a, namespace: n, addresses: [x]}]", "'x' is no IP address"),
-        ("machines: []", "unknown field `machines`"),
+        ("machines: []", "must say `workloads:` and nothing else"),
         ("workloads: [", "while parsing"),
     ],
 )
@@ -102,7 +103,7 @@ async def test_a_wrong_file_keeps_the_handler_from_opening(
 ) -> None:
     file = tmp_path / "machines.yaml"
     file.write_text(text)
-    with pytest.raises(BadList) as failed:
+    with pytest.raises(BadFile) as failed:
         async with running(Staticenv, StaticenvConfig(file=str(file))):
             pass
     assert told in str(failed.value)

@@ -43,7 +43,7 @@ def blocks(page: Path, language: str) -> list[str]:
 @pytest.fixture
 def curfew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The adapter of the guide, as a module of its own."""
-    code, _ = blocks(ROOT / "docs" / "adapters.md", "python")
+    code, *_ = blocks(ROOT / "docs" / "adapters.md", "python")
     file = tmp_path / "curfew.py"
     file.write_text(code)
     spec = importlib.util.spec_from_file_location("curfew", file)
@@ -56,12 +56,12 @@ def curfew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_the_guides_adapter_is_whole_in_under_40_lines(curfew: ModuleType) -> None:
-    code, _ = blocks(ROOT / "docs" / "adapters.md", "python")
+    code, *_ = blocks(ROOT / "docs" / "adapters.md", "python")
     assert len(code.splitlines()) < 40
 
 
 def test_the_guides_tests_of_its_adapter_pass(curfew: ModuleType) -> None:
-    _, code = blocks(ROOT / "docs" / "adapters.md", "python")
+    *_, code = blocks(ROOT / "docs" / "adapters.md", "python")
     names: dict[str, Any] = {}
     exec(compile(code, "adapters.md", "exec"), names)
     tests = [value for name, value in names.items() if name.startswith("test_")]
@@ -173,3 +173,60 @@ def test_the_guides_handler_says_how_it_is_called_in_words_that_are_right(tmp_pa
     _, handler = blocks(ROOT / "docs" / "adapters.md", "yaml")
     (tmp_path / "handler.yaml").write_text(handler)
     assert [str(problem) for problem in validate([str(tmp_path)], load())] == []
+
+
+async def test_the_guides_own_template_gives_attributes(tmp_path: Path) -> None:
+    _, code, _ = blocks(ROOT / "docs" / "adapters.md", "python")
+    file = tmp_path / "badges.py"
+    file.write_text(code)
+    spec = importlib.util.spec_from_file_location("badges", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["badges"] = module
+    try:
+        spec.loader.exec_module(module)
+        assert await _user_of_badge_7(module, tmp_path) == "ann"
+    finally:
+        del sys.modules["badges"]
+
+
+async def _user_of_badge_7(module: ModuleType, folder: Path) -> str:
+    """Who is told as the caller to a header operation of another rule."""
+    (folder / "rules.yaml").write_text(
+        """
+apiVersion: meshmixer.io/v1
+kind: rule
+metadata: {name: who}
+spec:
+  actions:
+  - handler: {adapter: badges, params: {badges: {"7": ann}}}
+    instances:
+    - template: who
+      params: {badge: 'int(request.headers["badge"])'}
+      attributeBindings: {source.user: 'output.user | "nobody"'}
+---
+apiVersion: meshmixer.io/v1
+kind: rule
+metadata: {name: tell}
+spec:
+  requestHeaderOperations: [{name: x-user, values: [source.user]}]
+"""
+    )
+    runtime = Runtime(
+        Catalogue.of([*load().adapters.values(), module.Badges]),
+        [str(folder / "rules.yaml"), str(ROOT / "config" / "attributes.yaml")],
+        Options(),
+        Metrics(),
+        structlog.wrap_logger(
+            structlog.testing.CapturingLogger(), processors=[], wrapper_class=structlog.BoundLogger
+        ),
+    )
+    await runtime.start()
+    assert runtime.snapshot is not None
+    with runtime.snapshot as routes:
+        answer = await check(routes, Bag({"request.headers": {"badge": "7"}}), {})
+    await runtime.close()
+    assert answer.precondition.directive is not None
+    (change,) = answer.precondition.directive.request_headers
+    return change.value
