@@ -11,7 +11,7 @@ Example::
       params:
         providers:
         - issuer: https://accounts.example.com
-          jwksUrl: https://accounts.example.com/keys
+          jwksUrl: http://localhost:8080/keys
           audiences: [shop]
 
 Instances of the template jwt are allowed where the token, with or without the word Bearer, is

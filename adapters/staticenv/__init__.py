@@ -27,11 +27,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from adapters.staticenv.workloads import (
-    NOBODY,
-    Known,
     StaticenvConfig,
     Workload,
     faults,
+    known,
     read,
 )
 from mixer.adapter import (
@@ -46,10 +45,8 @@ from mixer.adapter import (
     ip_text,
     parse_ip,
 )
-from mixer.adapter.addresses import NOWHERE
 from mixer.adapter.files import Followed
-
-UID = "kubernetes://"
+from mixer.adapter.workloads import both_ends
 
 
 class Staticenv(
@@ -96,29 +93,16 @@ class Staticenv(
 
     def generate(self, instance: Kubernetes, /) -> KubernetesOutput:
         """Tell what is known of both ends."""
-        source = self._found(instance.source_uid, instance.source_ip)
-        destination = self._found(instance.destination_uid, instance.destination_ip)
-        return KubernetesOutput(
-            **source.as_source,
-            **destination.as_destination,
-            destination_container_name=destination.containers.get(instance.destination_port),
-        )
-
-    def _found(self, uid: str, address: bytes) -> Known:
-        if uid:
-            return self._by_uid.get(uid.removeprefix(UID), NOBODY)
-        if address in NOWHERE:
-            return NOBODY
-        return self._by_address.get(ip_text(address), NOBODY)
+        return both_ends(instance, self._by_uid.get, self._by_address.get)
 
     def _index_all(self, more: Iterable[Workload]) -> None:
         self._index([*self.config.workloads, *more])
 
     def _index(self, workloads: Iterable[Workload]) -> None:
-        known = [(one, Known.of(one)) for one in workloads]
-        self._by_uid = {f"{one.name}.{one.namespace}": found for one, found in known}
+        found = [(one, known(one)) for one in workloads]
+        self._by_uid = {f"{one.name}.{one.namespace}": told for one, told in found}
         self._by_address = {
-            ip_text(parse_ip(address)): found for one, found in known for address in one.addresses
+            ip_text(parse_ip(address)): told for one, told in found for address in one.addresses
         }
 
 

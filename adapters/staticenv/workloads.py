@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from mixer.adapter import Config, Duration, parse_ip
 from mixer.adapter.files import BadFile, listed
+from mixer.adapter.workloads import UID, Known
 
 
 class Workload(Config, frozen=True):
@@ -81,23 +81,15 @@ def faults(workloads: Sequence[Workload]) -> Iterator[tuple[str, str]]:
                 yield where, f"{address!r} is no IP address"
 
 
-class Known(NamedTuple):
-    """What is told of a workload: the fields of the template's output for either end of a call."""
-
-    as_source: Mapping[str, Any]
-    as_destination: Mapping[str, Any]
-    containers: Mapping[int, str]
-    """Names of its containers by port."""
-
-    @classmethod
-    def of(cls, one: Workload) -> Known:
-        """What is told of *one*."""
-        workload = one.workload or one.name
-        told = {
+def known(one: Workload) -> Known:
+    """What is told of *one*."""
+    workload = one.workload or one.name
+    return Known.of(
+        {
             "pod_name": one.name,
             "namespace": one.namespace,
             "labels": dict(one.labels),
-            "pod_uid": f"kubernetes://{one.name}.{one.namespace}",
+            "pod_uid": f"{UID}{one.name}.{one.namespace}",
             "pod_ip": parse_ip(one.addresses[0]) if one.addresses else None,
             "service_account_name": one.service_account or None,
             "host_ip": parse_ip(one.host_address) if one.host_address else None,
@@ -105,12 +97,6 @@ class Known(NamedTuple):
             "workload_name": workload,
             "workload_namespace": one.namespace,
             "workload_uid": f"istio://{one.namespace}/workloads/{workload}",
-        }
-        return cls(
-            {f"source_{name}": value for name, value in told.items()},
-            {f"destination_{name}": value for name, value in told.items()},
-            {port: name for name, port in one.containers.items()},
-        )
-
-
-NOBODY = Known({}, {}, {})
+        },
+        {port: name for name, port in one.containers.items()},
+    )

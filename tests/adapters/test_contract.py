@@ -6,12 +6,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from adapters.kubernetesenv import KubernetesenvConfig
 from mixer.adapter import (
     ALLOW,
     Adapter,
     CheckNothing,
     Checks,
     Config,
+    Duration,
     Metric,
     Verdict,
 )
@@ -22,6 +24,7 @@ from mixer.config.convert import convert
 from mixer.config.findings import Findings
 from mixer.config.load import parse_text
 from mixer.config.nodes import Node
+from tests.kubernetes_api import kubeconfig
 
 ADAPTERS = load().adapters
 
@@ -58,6 +61,9 @@ async def test_it_opens_with_the_params_of_its_docs_and_may_be_closed_twice(
         assert config is not None, findings.problems
         if adapter.name == "prometheus":  # its documented port may be another's here
             config = msgspec.structs.replace(config, address="127.0.0.1:0")
+        if adapter.name == "kubernetesenv":  # there is no cluster here
+            file = kubeconfig(tmp_path, "http://127.0.0.1:1")
+            config = KubernetesenvConfig(kubeconfig_path=str(file), sync_timeout=Duration(0))
         await check_lifecycle(adapter, config)
 
 
