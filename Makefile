@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
-.PHONY: help run test lint format proto docs bench fuzz demo-envoy clean
+.PHONY: help run test lint format proto docs bench bench-adapters fuzz demo-envoy clean
 
 help:
 	@echo 'make run     serve $(CONFIG)/ on 127.0.0.1:9091'
@@ -21,6 +21,7 @@ help:
 	@echo 'make proto   generate mixer/_pb from proto/'
 	@echo 'make docs    generate config/schema.json and docs/reference from the code'
 	@echo 'make bench   CPU per request against bench/baseline.json (BASELINE=write renews it)'
+	@echo 'make bench-adapters  the kit, records, Redis, and others while a back end hangs'
 	@echo 'make fuzz    the HTTP/2 and gRPC code for $(SECONDS) seconds a harness (Linux on x86-64)'
 	@echo 'make demo-envoy  a service behind a real Envoy, with policy and telemetry'
 	@echo 'make clean   remove the virtual environment and all caches'
@@ -67,6 +68,9 @@ docs: $(DEV)
 	$(BIN)/mixs collateral docs/reference
 	$(BIN)/python -m tests.test_cases > $(VENV)/schema.json
 	mv $(VENV)/schema.json tests/cases/schema.json
+
+bench-adapters: $(DEV)
+	$(BIN)/python -m bench.adapters
 
 bench: $(DEV)
 	$(BIN)/python -m bench $(if $(filter write,$(BASELINE)),--write-baseline)

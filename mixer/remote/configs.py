@@ -34,7 +34,7 @@ def files_of(adapter: str, config: type[Config]) -> FileDescriptorSet:
     Every field knows whether it was set, so that zero is not taken for the default. Raises
     ValueError where a field can't be sent.
     """
-    files = own_imports()
+    files = own_imports("google/protobuf/duration.proto")
     files.file.append(_Writer(adapter, config).file())
     return files
 

@@ -61,6 +61,10 @@ _NUMBERS: Mapping[type[Any], tuple[int, ...]] = {
 }
 """Of the fields of Istio's messages that are not numbered 1, 2, 3..."""
 
+_IMPORTED = (
+    *("google/protobuf/any.proto", "google/protobuf/duration.proto"),
+    *("google/protobuf/timestamp.proto", "status.proto", "policy.proto", "adapter_model.proto"),
+)
 _SPELLINGS = {"http_status_code": "httpStatusCode"}
 """What Istio's field is called, in its one message that says so."""
 
@@ -93,18 +97,15 @@ def files_of(template: type[Instance]) -> FileDescriptorSet:
 
     Raises ValueError where a field can't be sent.
     """
-    files = own_imports()
+    files = own_imports(*_IMPORTED)
     files.file.append(_Writer(template).file())
     return files
 
 
-def own_imports() -> FileDescriptorSet:
-    """The files that messages of ours may import."""
+def own_imports(*names: str) -> FileDescriptorSet:
+    """Files of ours that others import; what they import themselves must stand before them."""
     files = FileDescriptorSet()
-    for name in (
-        *("google/protobuf/any.proto", "google/protobuf/duration.proto"),
-        *("google/protobuf/timestamp.proto", "status.proto", "policy.proto", "adapter_model.proto"),
-    ):
+    for name in names:
         POOL.FindFileByName(name).CopyToProto(files.file.add())
     return files
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import cpu, expressions, result, service
+from bench import adapters, cpu, expressions, result, service
 from bench.bodies import body
 from bench.cases import CASES, Case
 from bench.load import NotLoaded, load
@@ -107,3 +108,18 @@ def test_every_case_without_a_server_measures_something() -> None:
     assert len(cases) == 28
     assert cases["match 1, decoded"]() > 0
     assert cases["compile 3"]() > 0
+
+
+def test_the_bench_of_adapters_prints_a_median_and_a_range(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(adapters, "CALLS", 100)
+    monkeypatch.setattr(adapters, "RECORDS", 100)
+    assert adapters.main(["kit", "records", "--json"]) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [next(iter(one)) for one in found] == [
+        "host of an inline check, µs", "OTLP log record, µs", "fluentd record, µs",
+    ]  # fmt: skip
+    for one in found:
+        ((median, low, high),) = one.values()
+        assert low <= median <= high
