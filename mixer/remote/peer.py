@@ -15,7 +15,7 @@ import grpc.aio
 
 from mixer._pb import adapter_model_pb2 as model
 from mixer.adapter.base import Env
-from mixer.adapter.outages import Refused, Unavailable
+from mixer.adapter.outages import PartlyRefused, Refused, Unavailable
 from mixer.adapter.results import Grant, QuotaArgs, Verdict
 from mixer.adapter.template import Instance, Output, Shape
 from mixer.remote import answers
@@ -111,13 +111,21 @@ class Peer:
             raise Refused(f"{self._address!r}: {error}") from None
 
     async def report(self, batch: Sequence[Instance]) -> None:
-        """Pass on a batch of one template."""
+        """Pass on a batch of one template; what can't be sent is told as lost."""
         route = self._route(batch[0])
         request = route.wire.request()
+        lost: list[Refused] = []
         for instance in batch:
-            self._fill(self._route(instance), request.instances.add(), instance)
-        self._address_to(request, "")
-        await self._ask(route, request)
+            try:
+                self._fill(self._route(instance), request.instances.add(), instance)
+            except Refused as error:
+                del request.instances[-1]
+                lost.append(error)
+        if request.instances:
+            self._address_to(request, "")
+            await self._ask(route, request)
+        if lost:
+            raise PartlyRefused(str(lost[0]), lost=len(lost))
 
     async def begin(self) -> None:
         """

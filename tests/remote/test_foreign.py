@@ -413,6 +413,21 @@ async def test_reports_wait_in_a_queue_and_arrive_in_batches(
     assert len(foreign.asked) == 1
 
 
+async def test_what_can_not_be_sent_is_lost_alone_and_counted(
+    start: Start, foreign: Foreign
+) -> None:
+    mixer = await start(resources("note", foreign.address, "{text: source.user}"))
+    await mixer.report({"source.user": "a"}, {"source.user": "\udcff"}, {"source.user": "b"})
+    await mixer.runtime.close()
+    assert [one.text for request in foreign.asked for one in request.instances] == ["a", "b"]
+    told = {"handler": "h.istio-system", "meshFunction": "note"}
+    counted = [
+        mixer.metric("mixer_delivery_instances_total", outcome=outcome, **told)
+        for outcome in ("delivered", "refused")
+    ]
+    assert counted == [2, 1]
+
+
 async def test_an_adapter_that_is_away_fails_calls_and_no_configuration(start: Start) -> None:
     # Port 1 of loopback has no listener, and nothing but root could make it one.
     mixer = await start(resources("everything", "127.0.0.1:1"))
