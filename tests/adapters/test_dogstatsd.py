@@ -1,8 +1,8 @@
 """
 dogstatsd: lines, tags, packets (spec: adapters, dogstatsd).
 
-No agent that knows tags can be installed here; `told` takes lines apart by the published grammar,
-``NAME:VALUE|TYPE[|@RATE][|#TAG,...]``, and refuses all else.
+`told` takes lines apart by the published grammar, ``NAME:VALUE|TYPE[|@RATE][|#TAG,...]``, and
+refuses all else; tests/e2e has a real daemon that knows tags.
 """
 
 from __future__ import annotations
