@@ -156,9 +156,7 @@ class Apikey(
     def __init__(self, config: ApikeyConfig, env: Env) -> None:
         super().__init__(config, env)
         self._owners: Mapping[str, Owner] = _owners(config.keys)
-        self._file = None
-        if config.file:
-            self._file = Followed(config.file, config.refresh_interval, _read, self._take, env)
+        self._file = Followed(config.file, config.refresh_interval, _read, self._take, env)
 
     @classmethod
     def problems(cls, config: ApikeyConfig, shapes: Sequence[Shape]) -> Iterable[FieldProblem]:
@@ -174,18 +172,15 @@ class Apikey(
 
     async def open(self) -> None:
         """Read the file, if there is one. Raises OSError and `BadFile`."""
-        if self._file:
-            await self._file.open()
+        await self._file.open()
 
     async def close(self) -> None:
         """Follow the file no more."""
-        if self._file:
-            await self._file.close()
+        await self._file.close()
 
     async def refresh(self) -> None:
         """Read the file again, if it changed."""
-        if self._file:
-            await self._file.refresh()
+        await self._file.refresh()
 
     def check(self, instance: ApiKey, /) -> Verdict:
         """Decide whether the key may be used for the API."""

@@ -26,13 +26,11 @@ that, so does the log. Nobody waits for it.
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum
-from functools import partial
 from typing import Annotated, TypeAlias
 
 from mixer.adapter import (
@@ -43,7 +41,6 @@ from mixer.adapter import (
     FieldProblem,
     Meta,
     Metric,
-    Milestones,
     NonNegative,
     Reports,
     Shape,
@@ -53,9 +50,9 @@ from mixer.adapter import (
     text,
 )
 from mixer.adapter.addresses import host_port
-from mixer.adapter.datagrams import LOCAL, UNIX, Peer, resolve
+from mixer.adapter.datagrams import LOCAL, UNIX, Daemon, reached
 from mixer.adapter.dimensions import remembered
-from mixer.adapter.outbox import HOLE, MOST_WAITING, Outbox
+from mixer.adapter.outbox import HOLE, MOST_WAITING, Outbox, Sum
 
 Put: TypeAlias = Callable[[Mapping[str, Value], int], None]
 """Takes the dimensions of an instance and its value; of a duration, the nanoseconds."""
@@ -132,18 +129,6 @@ class DogstatsdConfig(Config, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Sum:
-    """Counts numbers of one line."""
-
-    outbox: Outbox
-    line: str
-
-    def __call__(self, numbers: Sequence[int | float]) -> None:
-        self.outbox.count(self.line, int(sum(numbers)))
-        self.outbox.done()
-
-
-@dataclass(frozen=True, slots=True)
 class Feed:
     """How the instances of one shape are sent."""
 
@@ -158,11 +143,8 @@ class Dogstatsd(Adapter[DogstatsdConfig], Reports[Metric], name="dogstatsd"):
 
     def __init__(self, config: DogstatsdConfig, env: Env) -> None:
         super().__init__(config, env)
-        self._peer: Peer | None = None
-        self._outbox: Outbox | None = None
+        self._daemon: Daemon | None = None
         self._feeds: Mapping[str, Feed] = {}
-        self._losses = Milestones()
-        """Counts packets that are known to be lost."""
 
     @classmethod
     def problems(cls, config: DogstatsdConfig, shapes: Sequence[Shape]) -> Iterable[FieldProblem]:
@@ -182,25 +164,23 @@ class Dogstatsd(Adapter[DogstatsdConfig], Reports[Metric], name="dogstatsd"):
     async def open(self) -> None:
         """Resolve the address. Raises OSError where it has none."""
         config = self.config
-        found = await self.env.work(resolve, config.address)
-        later = partial(asyncio.get_running_loop().call_later, config.flush_duration.seconds)
         usual = UNIX_BYTES if config.address.startswith(UNIX) else UDP_BYTES
-        self._peer = Peer(found, self._lost)
-        self._outbox = Outbox(
-            self._peer.send,
+        self._daemon = await reached(
+            config.address,
+            self.env,
+            config.flush_duration,
             config.packet_bytes or usual,
-            later,
             config.buffer_length or MOST_WAITING,
         )
         self._feeds = {
-            shape.name: _feed(config, shape, info, self._outbox)
+            shape.name: _feed(config, shape, info, self._daemon.outbox)
             for shape in self.env.shapes
             if (info := config.info(shape)[1]) is not None
         }
 
     def report(self, batch: Sequence[Metric], /) -> None:
         """Take a batch. Raises ValueError that names instances no metric is configured for."""
-        if self._outbox is None:
+        if self._daemon is None:
             raise RuntimeError("the handler is closed")
         unknown: dict[str, None] = {}
         for metric in batch:
@@ -209,34 +189,22 @@ class Dogstatsd(Adapter[DogstatsdConfig], Reports[Metric], name="dogstatsd"):
                 unknown[f"no info for metric named {metric.name}"] = None
             else:
                 feed.put(metric.dimensions, metric.value)  # type: ignore[arg-type]  # its shape says so
-        self._outbox.done()
+        self._daemon.outbox.done()
         if unknown:
             raise ValueError("; ".join(unknown))
 
     def tally(self, instance: Metric, /) -> Sum | None:
         """What adds up counters."""
         feed = self._feeds.get(instance.name)
-        if feed is None or self._outbox is None or not feed.sums:
+        if feed is None or self._daemon is None or not feed.sums:
             return None
-        return Sum(self._outbox, feed.line(instance.dimensions))
-
-    def _lost(self, error: OSError) -> None:
-        """Say so the 1st, 10th, 100th ... time."""
-        if self._losses.reached():
-            self.env.log.warning(
-                "packets for the DogStatsD agent are lost",
-                address=self.config.address,
-                reason=error.strerror or str(error),
-                packets=self._losses.count,
-                advice="see that an agent listens there; what is lost is not sent again",
-            )
+        return Sum(self._daemon.outbox, feed.line(instance.dimensions))
 
     async def close(self) -> None:
         """Send what waits, and close the socket."""
-        if self._outbox is not None and self._peer is not None:
-            self._outbox.flush()
-            self._peer.close()
-            self._outbox = self._peer = None
+        if self._daemon is not None:
+            self._daemon.close()
+            self._daemon = None
             self._feeds = {}
 
 

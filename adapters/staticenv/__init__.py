@@ -62,10 +62,7 @@ class Staticenv(
     def __init__(self, config: StaticenvConfig, env: Env) -> None:
         super().__init__(config, env)
         self._index(config.workloads)
-        self._file = None
-        if config.file:
-            every = config.refresh_interval
-            self._file = Followed(config.file, every, read, self._index_all, env)
+        self._file = Followed(config.file, config.refresh_interval, read, self._index_all, env)
 
     @classmethod
     def problems(cls, config: StaticenvConfig, shapes: Sequence[Shape]) -> Iterable[FieldProblem]:
@@ -78,18 +75,15 @@ class Staticenv(
 
     async def open(self) -> None:
         """Read the file, if there is one; raise OSError or `BadFile` where that fails."""
-        if self._file:
-            await self._file.open()
+        await self._file.open()
 
     async def close(self) -> None:
         """Stop watching the file."""
-        if self._file:
-            await self._file.close()
+        await self._file.close()
 
     async def refresh(self) -> None:
         """Read the file again, if it changed. What goes wrong is logged, and the list stays."""
-        if self._file:
-            await self._file.refresh()
+        await self._file.refresh()
 
     def generate(self, instance: Kubernetes, /) -> KubernetesOutput:
         """Tell what is known of both ends."""

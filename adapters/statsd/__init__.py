@@ -23,9 +23,7 @@ that is away loses what was sent meanwhile. Where the network tells of that, so 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 
 from adapters.statsd.config import (
     FLUSH_BYTES,
@@ -34,19 +32,18 @@ from adapters.statsd.config import (
     StatsdConfig,
     find_problems,
 )
-from adapters.statsd.feeds import Feed, Sum, Timings, feeds
+from adapters.statsd.feeds import Feed, Timings, feeds
 from mixer.adapter import (
     Adapter,
     Env,
     FieldProblem,
     Metric,
-    Milestones,
     Reports,
     Shape,
     hookimpl,
 )
-from mixer.adapter.datagrams import Peer, resolve
-from mixer.adapter.outbox import Outbox
+from mixer.adapter.datagrams import Daemon, reached
+from mixer.adapter.outbox import Sum
 
 __all__ = ["Kind", "MetricInfo", "Statsd", "StatsdConfig", "mixer_adapters"]
 
@@ -56,11 +53,8 @@ class Statsd(Adapter[StatsdConfig], Reports[Metric], name="statsd"):
 
     def __init__(self, config: StatsdConfig, env: Env) -> None:
         super().__init__(config, env)
-        self._peer: Peer | None = None
-        self._outbox: Outbox | None = None
+        self._daemon: Daemon | None = None
         self._feeds: Mapping[str, Feed] = {}
-        self._losses = Milestones()
-        """Counts packets that are known to be lost."""
 
     @classmethod
     def problems(cls, config: StatsdConfig, shapes: Sequence[Shape]) -> Iterable[FieldProblem]:
@@ -69,15 +63,13 @@ class Statsd(Adapter[StatsdConfig], Reports[Metric], name="statsd"):
     async def open(self) -> None:
         """Resolve the address. Raises OSError where it has none."""
         config = self.config
-        found = await self.env.work(resolve, config.address)
-        later = partial(asyncio.get_running_loop().call_later, config.flush_duration.seconds)
-        self._peer = Peer(found, self._lost)
-        self._outbox = Outbox(self._peer.send, config.flush_bytes or FLUSH_BYTES, later)
-        self._feeds = feeds(config, self.env.shapes, self._outbox)
+        most = config.flush_bytes or FLUSH_BYTES
+        self._daemon = await reached(config.address, self.env, config.flush_duration, most)
+        self._feeds = feeds(config, self.env.shapes, self._daemon.outbox)
 
     def report(self, batch: Sequence[Metric], /) -> None:
         """Take a batch. Raises ValueError that names instances no metric is configured for."""
-        if self._outbox is None:
+        if self._daemon is None:
             raise RuntimeError("the handler is closed")
         unknown: dict[str, None] = {}
         for metric in batch:
@@ -86,7 +78,7 @@ class Statsd(Adapter[StatsdConfig], Reports[Metric], name="statsd"):
                 unknown[f"no info for metric named {metric.name}"] = None
             else:
                 feed.put(feed.name(metric.dimensions), int(metric.value))  # type: ignore[arg-type]  # its shape says so
-        self._outbox.done()
+        self._daemon.outbox.done()
         if unknown:
             raise ValueError("; ".join(unknown))
 
@@ -95,23 +87,11 @@ class Statsd(Adapter[StatsdConfig], Reports[Metric], name="statsd"):
         feed = self._feeds.get(instance.name)
         return feed.together(instance) if feed is not None else None
 
-    def _lost(self, error: OSError) -> None:
-        """Say so the 1st, 10th, 100th ... time."""
-        if self._losses.reached():
-            self.env.log.warning(
-                "packets for the statsd daemon are lost",
-                address=self.config.address,
-                reason=error.strerror or str(error),
-                packets=self._losses.count,
-                advice="see that a daemon listens there; what is lost is not sent again",
-            )
-
     async def close(self) -> None:
         """Send what waits, and close the socket."""
-        if self._outbox is not None and self._peer is not None:
-            self._outbox.flush()
-            self._peer.close()
-            self._outbox = self._peer = None
+        if self._daemon is not None:
+            self._daemon.close()
+            self._daemon = None
             self._feeds = {}
 
 

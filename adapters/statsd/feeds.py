@@ -11,22 +11,10 @@ from typing import TypeAlias
 from adapters.statsd.config import Kind, StatsdConfig, info_of
 from adapters.statsd.names import Name, namer
 from mixer.adapter import Metric, Shape, ValueType
-from mixer.adapter.outbox import HOLE, Outbox
+from mixer.adapter.outbox import HOLE, Outbox, Sum
 
 Put: TypeAlias = Callable[[str, int], None]
 """Takes the name of a metric and a value; of a duration, the nanoseconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sum:
-    """Counts numbers under one name."""
-
-    outbox: Outbox
-    name: str
-
-    def __call__(self, numbers: Sequence[int | float]) -> None:
-        self.outbox.count(_counter(self.name), int(sum(numbers)))
-        self.outbox.done()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +44,8 @@ class Feed:
         """What takes the numbers of instances like this one; None where each is wanted whole."""
         if self.tally is None:
             return None
-        return self.tally(self.outbox, self.name(instance.dimensions))
+        name = self.name(instance.dimensions)
+        return self.tally(self.outbox, _counter(name) if self.tally is Sum else name)
 
 
 def feeds(

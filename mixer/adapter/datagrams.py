@@ -2,16 +2,66 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from attributes import Duration
 from mixer.adapter.addresses import host_port
+from mixer.adapter.base import Env
+from mixer.adapter.milestones import Milestones
+from mixer.adapter.outbox import MOST_WAITING, Outbox
 
 LOCAL = "localhost"
 """The host where none is said."""
 
 UNIX = "unix://"
+
+
+class Daemon:
+    """A daemon that takes metrics: what waits for it, and the way there."""
+
+    def __init__(self, address: str, found: tuple[Any, Any], env: Env, **outbox: Any) -> None:
+        """*found* is what `resolve` gave for the *address*; *outbox* are words of `Outbox`."""
+        self._address, self._env = address, env
+        self._losses = Milestones()
+        """Counts packets that are known to be lost."""
+        self._peer = Peer(found, self._lost)
+        self.outbox = Outbox(self._peer.send, **outbox)
+
+    def close(self) -> None:
+        """Send what waits, and give the socket back."""
+        self.outbox.flush()
+        self._peer.close()
+
+    def _lost(self, error: OSError) -> None:
+        """Say so the 1st, 10th, 100th ... time."""
+        if self._losses.reached():
+            self._env.log.warning(
+                "packets for a daemon of metrics are lost",
+                handler=self._env.name,
+                address=self._address,
+                reason=error.strerror or str(error),
+                packets=self._losses.count,
+                advice="see that a daemon listens there; what is lost is not sent again",
+            )
+
+
+async def reached(
+    address: str, env: Env, wait: Duration, packet_bytes: int, most_waiting: int = MOST_WAITING
+) -> Daemon:
+    """
+    The daemon at an address, to which values leave that waited so long, or are so many.
+
+    Raises OSError where the address has no host.
+    """
+    found = await env.work(resolve, address)
+    later = partial(asyncio.get_running_loop().call_later, wait.seconds)
+    return Daemon(
+        address, found, env, packet_bytes=packet_bytes, later=later, most_waiting=most_waiting
+    )
 
 
 class Peer:

@@ -27,7 +27,7 @@ class Followed(Generic[T]):
     What stands in a file, read anew when it changes.
 
     A file that is wrong keeps the handler from opening; later it leaves what there was in force,
-    and is logged.
+    and is logged. Without a file nothing is read.
     """
 
     def __init__(
@@ -39,21 +39,25 @@ class Followed(Generic[T]):
         env: Env,
     ) -> None:
         """*read* blocks, and raises OSError and `BadFile`; *take* is given what it returned."""
-        self._file, self._every = Path(file), every
+        self._file, self._every = Path(file) if file else None, every
         self._read, self._take, self._env = read, take, env
         self._stamp = 0
         self._watching: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Read the file, and follow it. Raises OSError and `BadFile`."""
-        await self._renew()
+        if self._file is None:
+            return
+        await self._renew(self._file)
         self._watching = self._env.spawn(self._watch(), f"follow {self._file}")
 
     async def refresh(self) -> None:
         """Read the file again, if it changed."""
+        if self._file is None:
+            return
         try:
             if self._file.stat().st_mtime_ns != self._stamp:
-                await self._renew()
+                await self._renew(self._file)
         except (OSError, BadFile) as error:
             self._env.log.error(
                 "a file can't be read; what it said before stays in force",
@@ -68,9 +72,9 @@ class Followed(Generic[T]):
             watching.cancel()
             await asyncio.wait({watching})
 
-    async def _renew(self) -> None:
-        self._stamp = self._file.stat().st_mtime_ns
-        self._take(await self._env.work(self._read, self._file))
+    async def _renew(self, file: Path) -> None:
+        self._stamp = file.stat().st_mtime_ns
+        self._take(await self._env.work(self._read, file))
 
     async def _watch(self) -> None:
         while True:

@@ -8,7 +8,8 @@ Law: of a counter waits one sum, of a gauge the last value, and between two repo
 from __future__ import annotations
 
 from asyncio import TimerHandle
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 HOLE = "\0"
 """Stands in a line where its number goes: no name, tag or type of the protocol has it."""
@@ -86,6 +87,18 @@ class Outbox:
         lines.clear()
         for packet in packets:
             self._send(packet)
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """Counts numbers of one line."""
+
+    outbox: Outbox
+    line: str
+
+    def __call__(self, numbers: Sequence[int | float]) -> None:
+        self.outbox.count(self.line, int(sum(numbers)))
+        self.outbox.done()
 
 
 def packed(lines: Iterable[str], most_bytes: int) -> Iterator[bytes]:

@@ -197,7 +197,7 @@ async def test_a_daemon_that_is_away_is_told_of_and_holds_nothing_up() -> None:
         gone = config(reserved, Kind.COUNTER, "n", flush_duration=Duration.of(3600))
         with structlog.testing.capture_logs() as logged:
             async with running(Statsd, gone, shapes=[shape()]) as adapter:
-                outbox = adapter._outbox
+                outbox = adapter._daemon.outbox
                 assert outbox is not None
                 adapter.report([metric(1)])
                 reserved.close()
@@ -266,8 +266,8 @@ async def test_each_value_has_its_chance_and_the_daemon_is_told(
     type_ = ValueType.DURATION if isinstance(value, Duration) else ValueType.INT64
     given = config(daemon, kind, "n", sampling_rate=0.5)
     async with running(Statsd, given, shapes=[shape(type_)]) as adapter:
-        assert adapter._outbox is not None
-        adapter._feeds = feeds(given, [shape(type_)], adapter._outbox, lambda: next(chances))
+        assert adapter._daemon is not None
+        adapter._feeds = feeds(given, [shape(type_)], adapter._daemon.outbox, lambda: next(chances))
         assert adapter.tally(metric(value)) is None
         adapter.report([metric(value)] * 4)
     assert b"\n".join(received(daemon)).split(b"\n") == sent
@@ -285,8 +285,8 @@ async def test_a_rate_is_written_as_a_decimal(
 ) -> None:
     given = config(daemon, Kind.COUNTER, "n", sampling_rate=rate)
     async with running(Statsd, given, shapes=[shape()]) as adapter:
-        assert adapter._outbox is not None
-        adapter._feeds = feeds(given, [shape()], adapter._outbox, lambda: 0.0)
+        assert adapter._daemon is not None
+        adapter._feeds = feeds(given, [shape()], adapter._daemon.outbox, lambda: 0.0)
         adapter.report([metric(1)])
     assert received(daemon) == [b"n:1|c" + suffix]
 
