@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Coroutine
 from types import FrameType
@@ -24,6 +25,8 @@ def count(running: Coroutine[Any, Any, object]) -> int:
         return trace
 
     before = sys.gettrace()
+    gc.collect()
+    gc.disable()  # what others have left would be finished here, by instructions of theirs
     sys.settrace(trace)
     try:
         running.send(None)
@@ -31,4 +34,5 @@ def count(running: Coroutine[Any, Any, object]) -> int:
         return seen
     finally:
         sys.settrace(before)
+        gc.enable()
     raise RuntimeError("the coroutine waits for something")

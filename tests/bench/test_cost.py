@@ -47,3 +47,25 @@ async def test_a_rule_that_does_not_match_costs_two_dozen_instructions(tmp_path:
     without = await cost("check", [CONFIG / "check"], "check")
     extra = (await cost("check", [CONFIG / "check", more], "check") - without) / 200
     assert extra <= 25
+
+
+class Leftover:
+    """Garbage that has something to do when it is found."""
+
+    def __init__(self) -> None:
+        self.own = self
+
+    def __del__(self) -> None:
+        for _ in range(1000):
+            pass
+
+
+async def some() -> None:
+    """As much as a collector takes for a reason to look for garbage."""
+    _ = [[] for _ in range(100_000)]
+
+
+def test_what_others_left_behind_is_not_counted() -> None:
+    alone = opcodes.count(some())
+    Leftover()
+    assert opcodes.count(some()) == alone
