@@ -1,8 +1,8 @@
 """
 Everything an adapter author may import, and nothing else.
 
-With it come `mixer.adapter.http`, `.hosting`, `.records` and `.rates` for those who need them, and
-`.testing`, `.contract` and `.trial` for tests.
+With it come `mixer.adapter.files`, `.http`, `.hosting`, `.records` and `.rates` for those who need
+them, and `.testing`, `.contract` and `.trial` for tests.
 Names stay, and mean what they mean, as long as the first number of `VERSION` does.
 """
 
@@ -52,7 +52,7 @@ from mixer.adapter.templates import (
 )
 from mixer.errors import Code
 
-VERSION = "1.0"
+VERSION = "1.1"
 """Of this kit: the second number counts additions, the first what breaks adapters."""
 
 __all__ = [
