@@ -138,3 +138,12 @@ def test_a_container_has_as_many_cores_as_its_quota_gives(
     file.write_text(quota)
     assert cores(file) == (expected or len(os.sched_getaffinity(0)))
     assert cores(tmp_path / "absent") == len(os.sched_getaffinity(0))
+
+
+async def test_nobody_answers_before_the_line_is_open() -> None:
+    ends = socket.socketpair()
+    line = Line(ends[0], {})
+    with pytest.raises(Hung):
+        await line.ask("double", "x")
+    for end in ends:
+        end.close()

@@ -43,11 +43,12 @@ class Line:
         self._numbers = count(1)
         self._asked: dict[int, asyncio.Future[Any]] = {}
         self._answering: set[asyncio.Task[None]] = set()
-        self._gone = False
+        self._gone = True
 
     async def open(self) -> None:
-        """Be ready to ask."""
+        """Be ready to ask; before, nobody is there to answer."""
         self._reader, self._writer = await asyncio.open_connection(sock=self._socket)
+        self._gone = False
 
     async def listen(self) -> None:
         """Answer what the other end asks; return when it is gone."""
