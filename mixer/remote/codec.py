@@ -1,7 +1,7 @@
 """
 Structs of templates to messages and back, by functions that are made once for each.
 
-What has no value is not sent; what was not sent, or is zero, has the struct's default (spec:
+What has no value is not sent, nor is zero; what did not come is zero, or has no value (spec:
 out-of-process, encoding and decoding).
 """
 
@@ -35,15 +35,15 @@ def filler(kind: Descriptor, struct: type[msgspec.Struct], types: Types, path: s
     It raises ValueError where a value does not fit, such as a number of too many bits.
     """
     parts = [
-        (attribute, default, _putter(field, annotation, types, f"{path}{attribute}"))
+        (attribute, _left_out(default), _putter(field, annotation, types, f"{path}{attribute}"))
         for field, attribute, annotation, default in _pairs(kind, struct)
     ]
     named = not path and INSTANCE_NAME in kind.fields_by_number
 
     def fill(message: Any, value: Any) -> None:
-        for attribute, default, put in parts:
+        for attribute, left_out, put in parts:
             held = getattr(value, attribute)
-            if held is not None and held != default:
+            if held is not None and held != left_out:
                 put(message, held)
         if named:
             message.name = value.name
@@ -54,18 +54,19 @@ def filler(kind: Descriptor, struct: type[msgspec.Struct], types: Types, path: s
 def reader(kind: Descriptor, struct: type[msgspec.Struct]) -> Read:
     """What makes a *struct* of a message of *kind*."""
     parts = [
-        (field, attribute, _getter(field, annotation))
-        for field, attribute, annotation, _ in _pairs(kind, struct)
+        # A message tells whether it is there; of others, zero tells nothing but zero.
+        (field, attribute, _getter(field, annotation), bool(default) and not field.has_presence)
+        for field, attribute, annotation, default in _pairs(kind, struct)
     ]
     named = issubclass(struct, Instance) and INSTANCE_NAME in kind.fields_by_number
 
     def read(message: Any, types: MutableMapping[str, ValueType], path: str) -> Any:
         found = {}
-        for field, attribute, get in parts:
+        for field, attribute, get, always in parts:
             if field.has_presence and not message.HasField(field.name):
                 continue
             held = getattr(message, field.name)
-            if field.has_presence or held:
+            if field.has_presence or held or always:
                 found[attribute] = get(held, types, f"{path}{attribute}")
         if named:
             found["name"] = message.name
@@ -132,6 +133,11 @@ def _pairs(
 def _plain(name: str) -> str:
     """Equal for both spellings of a name."""
     return name.replace("_", "").lower()
+
+
+def _left_out(default: Any) -> Any:
+    """The value that need not be sent: zero, or a struct in which nothing is said."""
+    return default if not default or isinstance(default, msgspec.Struct) else None
 
 
 def _default(field: msgspec.structs.FieldInfo) -> Any:

@@ -301,3 +301,46 @@ def test_a_template_of_our_own_is_numbered_as_declared() -> None:
     found = protos.wire_of(Greeting)
     assert found.path == "/greeting.HandleGreetingService/HandleGreeting"
     assert numbered(found.instance) == "who=1 at=2"
+
+
+class Greeted(Instance, frozen=True, gc=False):
+    """Somebody to greet, who has defaults of his own."""
+
+    template = "greeted"
+
+    who: str = "world"
+    """Whom."""
+
+    times: int = 3
+    """How often."""
+
+    loud: bool = True
+    """How."""
+
+    pause: Duration = Duration.of(2)
+    """How long between."""
+
+    words: dict[str, str] = {}
+    """What else."""
+
+    guests: tuple[str, ...] = ("ann",)
+    """Who else."""
+
+
+@given(
+    st.builds(
+        Greeted,
+        who=TEXTS,
+        times=st.integers(-3, 3),
+        loud=st.booleans(),
+        pause=st.integers(-3, 3).map(Duration),
+        words=st.dictionaries(TEXTS, TEXTS, max_size=2),
+        guests=st.lists(TEXTS, max_size=2).map(tuple),
+        name=st.just("n"),
+    )
+)
+def test_zero_arrives_as_zero_whatever_the_default_is(sent: Greeted) -> None:
+    found = protos.wire_of(Greeted)
+    message = found.request().instance
+    filler(found.instance, Greeted, {})(message, sent)
+    assert reader(found.instance, Greeted)(message, {}, "") == sent
