@@ -45,7 +45,7 @@ def matcher(own: int) -> Callable[[bytes], object]:
 
 def finder(key: int | None) -> Callable[[bytes], int | None]:
     """What finds the value of *key* in a map that a `matcher` knows; both are indices of words."""
-    if key is None:
+    if key is None or key < -_MOST:  # a matcher knows no map that has such an index
         return lambda sent: None
     number = 2 * key if key >= 0 else -2 * key - 1
     name = bytes([number]) if number < 128 else bytes([number % 128 + 128, number // 128 % 128])

@@ -99,8 +99,9 @@ class Message(dict[str, Value | None]):
 
     def _decoded(self, index: int) -> Value | None:
         """The value of an attribute that is no text."""
-        if index in (maps := self.attributes.string_maps):
-            return self.words.pairs(maps[index])
+        entries = self.attributes.string_maps.get(index)
+        if entries is not None:
+            return self.words.pairs(entries)
         kind = self._kind(index)
         if kind is None:
             return None

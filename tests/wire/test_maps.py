@@ -70,11 +70,16 @@ def test_an_entry_is_found_in_what_can_be_searched(
     sent = StringMap(entries=entries).SerializeToString()
     if matcher(own)(sent):
         for key in [*entries, other]:
-            if -8192 <= key < 8192:
-                assert finder(key)(sent) == entries.get(key)
+            assert finder(key)(sent) == entries.get(key)
         assert finder(None)(sent) is None
 
 
 def test_of_a_key_that_is_there_twice_the_last_one_is_found() -> None:
     first, last = (StringMap(entries={5: value}).SerializeToString() for value in (7, 200))
     assert (finder(5)(first + last), finder(5)(last + first)) == (200, 7)
+
+
+def test_a_key_with_a_number_too_high_for_such_maps_is_not_taken_for_another() -> None:
+    sent = StringMap(entries={-2: 7, -200: 8}).SerializeToString()
+    assert finder(-2 - 8192)(sent) is None
+    assert finder(-200 - 8192)(sent) is None
