@@ -9,7 +9,6 @@ from attributes import Bag, Value
 from mixer.adapter.results import QuotaArgs, Verdict
 from mixer.adapter.template import Output, Variety
 from mixer.answers import CheckAnswer, HeaderChange, HeaderVerb, Precondition, RouteDirective
-from mixer.config.model import Mode
 from mixer.dispatch.combine import combine, directive
 from mixer.dispatch.preprocess import preprocess
 from mixer.dispatch.quota import allocate
@@ -53,8 +52,9 @@ def _precondition(bag: Bag, found: Found, results: Sequence[Any]) -> Preconditio
     outputs: dict[str, Value] = {}
     verdicts: list[tuple[str, Verdict]] = []
     for (route, call, _), result in zip(found.pending, results, strict=True):
-        verdict = _verdict(route, call, result, found, outputs)
-        if verdict is not None:
+        if result.__class__ is Verdict and not route.is_shadow:  # as most are
+            verdicts.append((call.title, result))
+        elif (verdict := _verdict(route, call, result, found, outputs)) is not None:
             verdicts.append((call.title, verdict))
     if found.denials:
         verdicts += [("mixer", Verdict(Code.UNAVAILABLE, text, 0.0, 0)) for text in found.denials]
@@ -83,7 +83,7 @@ def _denier(found: Found, results: Sequence[Any]) -> tuple[str, str]:
     """The rule and the handler whose denial comes first, where it was a handler's."""
     for (route, call, _), result in zip(found.pending, results, strict=True):
         verdict = result[0] if isinstance(result, tuple) else result
-        if isinstance(verdict, Verdict) and verdict.code and route.mode is not Mode.SHADOW:
+        if isinstance(verdict, Verdict) and verdict.code and not route.is_shadow:
             return route.name, call.title
     return "", ""
 
@@ -96,7 +96,7 @@ def _verdict(
         case Verdict():
             verdict = result
         case (Verdict() as verdict, Output() as output):
-            if route.mode is not Mode.SHADOW:
+            if not route.is_shadow:
                 values = output_values(output, f"{call.action}.output.")
                 outputs |= {name: values[name] for name in values if name not in outputs}
         case Fault(message):
@@ -106,7 +106,7 @@ def _verdict(
             message = f"{call.title}: adapter {call.adapter!r} returned no verdict and output"
             found.fault(route, route.on_handler_error, message)
             return None
-    if route.mode is Mode.SHADOW:
+    if route.is_shadow:
         route.observer.shadowed("denied" if verdict.code else "allowed")
         return None
     return verdict

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from attributes import Bag
 from mixer.adapter.template import Variety
-from mixer.config.model import Mode
 from mixer.dispatch.run import Fault, error_list, run
 from mixer.errors import EvaluationError
 from mixer.rules.routes import Routes, identity
@@ -27,7 +26,7 @@ async def preprocess(routes: Routes, bag: Bag) -> str:
         except EvaluationError as error:
             found.fault(route, route.on_handler_error, str(error))
             continue
-        if route.mode is Mode.SHADOW:
+        if route.is_shadow:
             route.observer.shadowed("generated")
         else:
             generated.append(bound)

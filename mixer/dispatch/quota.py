@@ -6,7 +6,6 @@ from attributes import Bag
 from mixer.adapter.results import Grant, QuotaArgs
 from mixer.adapter.template import Variety
 from mixer.answers import QuotaAnswer
-from mixer.config.model import Mode
 from mixer.dispatch.run import Fault, begin, finish
 from mixer.rules.routes import Call, Identity, Route, Routes
 
@@ -45,27 +44,26 @@ async def allocate(
     results, waiting = begin(pending)
     if waiting:
         await finish(waiting)
-    grants: list[tuple[Route, Call, Grant]] = []
+    smallest: tuple[Route, Call, Grant] | None = None
     for (route, call, _), result in zip(pending, results, strict=True):
-        if isinstance(result, Fault):
+        if result.__class__ is Fault:
             found.fault(route, route.on_handler_error, result.message)
-        elif route.mode is Mode.SHADOW:
+        elif route.is_shadow:
             route.observer.shadowed("granted" if result.amount else "refused")
-        else:
-            grants.append((route, call, result))
+        elif smallest is None or result.amount < smallest[2].amount:
+            smallest = route, call, result
     if found.failures or found.denials:
         return QuotaAnswer(0, 0.0, bag.seen)
-    if not grants:
+    if smallest is None:
         return QuotaAnswer(args.amount, FREE_SECONDS, bag.seen)
-    route, call, smallest = min(grants, key=lambda grant: grant[2].amount)
-    message = f"{call.title}:{smallest.message}" if smallest.code else ""
+    route, call, grant = smallest
     return QuotaAnswer(
-        smallest.amount,
-        smallest.valid_for,
+        grant.amount,
+        grant.valid_for,
         bag.seen,
-        smallest.code,
-        message,
+        grant.code,
+        f"{call.title}:{grant.message}" if grant.code else "",
         route.name,
         call.title,
-        smallest.standing,
+        grant.standing,
     )

@@ -8,7 +8,7 @@ from time import perf_counter
 
 from attributes import Bag, Source
 from mixer.adapter.template import Instance, Variety
-from mixer.config.model import Mode, OnError
+from mixer.config.model import OnError
 from mixer.dispatch.preprocess import preprocess
 from mixer.dispatch.run import Fault, error_list, run
 from mixer.errors import Code, RpcError
@@ -188,7 +188,7 @@ class _Collecting:
 
     def _append(self, pending: Sequence[Pending]) -> None:
         for route, call, arguments in pending:
-            if route.mode is Mode.SHADOW:
+            if route.is_shadow:
                 route.observer.shadowed("reported")
             else:
                 batch = self._known.get(call) or self._batch(route, call)

@@ -13,7 +13,6 @@ from typing import Any, TypeAlias
 
 from attributes import Duration, Source, Value, ValueType
 from mixer.adapter.template import Instance
-from mixer.config.model import Mode
 from mixer.expr.tree import Attribute, Constant, Fallback, Lookup, Tree, walk
 from mixer.expr.types import VALUE_TYPES
 from mixer.instances.compile import Entries, Leaf, Part, Struct
@@ -96,7 +95,7 @@ def folding(routes: Iterable[Route]) -> Folding | None:
     rest: dict[Route, Gather] = {}
     rest_reads: dict[str, ValueType] = {}
     for route in routes:
-        if route.samplers or route.mode is Mode.SHADOW:
+        if route.samplers or route.is_shadow:
             return None
         if route.match is not None:
             deciding.append(route.match.tree)

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from copy import deepcopy
 
 from attributes import Bag, Reads
-from mixer.config.model import Mode
 from mixer.expr.generate import Generator, TooDeepError
 from mixer.expr.reads import Failure
 from mixer.expr.source import compiled
@@ -115,7 +114,7 @@ class _Writer(Generator):
     def route(self, route: Route) -> None:
         """Write what one route does."""
         self._line(f"# {route.name}")
-        if route.mode is not Mode.SHADOW:
+        if not route.is_shadow:
             try:
                 with self._undone_if_too_deep():
                     self._route(route)

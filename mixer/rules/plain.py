@@ -7,7 +7,6 @@ It is the reference for `mixer.rules.fuse`, which writes one function that does 
 from __future__ import annotations
 
 from attributes import Bag
-from mixer.config.model import Mode
 from mixer.errors import EvaluationError
 from mixer.rules.routes import Call, Found, Gather, Route, matches
 
@@ -24,7 +23,7 @@ def gatherer(routes: tuple[Route, ...]) -> Gather:
 
 def take(route: Route, bag: Bag, quota: str | None, found: Found) -> None:
     """Add what *route* has to do; a shadow rule leaves no references in the answer."""
-    read = bag.aside() if route.mode is Mode.SHADOW else bag
+    read = bag.aside() if route.is_shadow else bag
     try:
         if not matches(route, read):
             return
@@ -32,7 +31,7 @@ def take(route: Route, bag: Bag, quota: str | None, found: Found) -> None:
         found.unmatched(route, str(error))
         return
     found.rules += 1
-    if route.changes_headers and route.mode is Mode.ENFORCE:
+    if route.changes_headers and not route.is_shadow:
         found.heads.append((route, read))
     for call in route.calls:
         if quota is None or call.quota == quota:

@@ -16,7 +16,7 @@ from attributes import Bag, Note, Reads
 from mixer.adapter.line import Line
 from mixer.adapter.template import Variety
 from mixer.answers import HeaderVerb
-from mixer.config.model import Mode, OnError
+from mixer.config.model import OnError
 from mixer.errors import EvaluationError
 from mixer.expr.compile import Program
 from mixer.expr.reads import Failure
@@ -110,7 +110,9 @@ class Route:
     calls: tuple[Call, ...]
     request_headers: tuple[HeaderPlan, ...]
     response_headers: tuple[HeaderPlan, ...]
-    mode: Mode
+    is_shadow: bool
+    """Whether it only counts what it would have answered."""
+
     on_match_error: OnError
     on_handler_error: OnError
     observer: RuleObserver
@@ -149,7 +151,7 @@ class Found(msgspec.Struct):
         """Count a fault of *route* and keep its *message* as *outcome* says."""
         self.faults += 1
         route.observer.fault(outcome, message)
-        if route.mode is Mode.SHADOW:
+        if route.is_shadow:
             return
         if outcome is OnError.FAIL:
             self.failures.append(message)

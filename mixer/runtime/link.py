@@ -11,7 +11,7 @@ from structlog.typing import FilteringBoundLogger
 from mixer.adapter.base import RETURNS, Adapter, Reports, waits
 from mixer.adapter.line import Line
 from mixer.adapter.template import Shape, Variety
-from mixer.config.model import Action, Key, OnError
+from mixer.config.model import Action, Key, Mode, OnError
 from mixer.instances.compile import Builder
 from mixer.rules import fuse, plain
 from mixer.rules.compile import Compiled, CompiledRule
@@ -128,7 +128,7 @@ class _Linker:
                 calls=tuple(made),
                 request_headers=rule.request_headers if heads else (),
                 response_headers=rule.response_headers if heads else (),
-                mode=rule.rule.mode,
+                is_shadow=rule.rule.mode is Mode.SHADOW,
                 on_match_error=rule.rule.on_match_error,
                 on_handler_error=rule.rule.on_handler_error,
                 observer=observer,

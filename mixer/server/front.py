@@ -24,6 +24,7 @@ class Front:
     ) -> None:
         self._runtime = runtime
         self._shedder = shedder
+        self._sheds = shedder.mode is not Mode.DISABLED
         self.metrics = metrics
         self.log = log
 
@@ -40,7 +41,7 @@ class Front:
 
     def shed(self, cost: float) -> None:
         """Raises RpcError where a call of that *cost* is one too many."""
-        if self._shedder.mode is Mode.DISABLED:
+        if not self._sheds:
             return
         evaluator = self._shedder.over_limit(cost, monotonic())
         if not evaluator:

@@ -52,14 +52,15 @@ def check_request(raw: bytes) -> CheckCall:
         request = pb.CheckRequest.FromString(raw)
     except DecodeError as error:
         raise _malformed(error) from None
-    _check_word_count(request.global_word_count)
+    word_count, attributes = request.global_word_count, request.attributes
+    _check_word_count(word_count)
+    source = Message(attributes, Words(attributes.words))
     quotas = {}
     if sent := request.quotas:
         for name in sent:  # items() of protobuf are slower
             given = sent[name]
             quotas[name] = QuotaArgs(given.amount, given.best_effort)
-    source = Message(request.attributes, Words(request.attributes.words))
-    return CheckCall(source, request.global_word_count, request.deduplication_id, quotas)
+    return CheckCall(source, word_count, request.deduplication_id, quotas)
 
 
 def report_request(raw: bytes) -> ReportCall:

@@ -13,7 +13,7 @@ from math import ceil, inf
 
 from mixer.adapter.results import Grant, QuotaArgs
 from mixer.answers import Standing
-from mixer.config.model import Mode, OnError
+from mixer.config.model import OnError
 from mixer.dispatch.run import Fault, run
 from mixer.rules.routes import Pending
 from mixer.server.envoy.shares import Shares
@@ -160,7 +160,7 @@ def _counters(pending: Sequence[Pending]) -> dict[str, Pending]:
     return {
         f"{call.title} {built!r}": (route, call, built)
         for route, call, built in pending
-        if route.mode is not Mode.SHADOW
+        if not route.is_shadow
     }
 
 

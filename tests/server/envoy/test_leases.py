@@ -16,7 +16,7 @@ from adapters.memquota import Memquota, MemquotaConfig
 from adapters.memquota.limits import QuotaLimit
 from mixer.adapter import Duration, Env, Grant, Quota, QuotaArgs, Shape, ValueType
 from mixer.adapter.tasks import Tasks
-from mixer.config.model import Mode, OnError
+from mixer.config.model import OnError
 from mixer.memory.memory import allocate
 from mixer.memory.records import Records
 from mixer.server.envoy import shares
@@ -39,7 +39,7 @@ class Clock:
 class Route:
     """As much of a rule as counts here."""
 
-    mode: Mode = Mode.ENFORCE
+    is_shadow: bool = False
     on_handler_error: OnError = OnError.FAIL
     name: str = "rule"
 
@@ -300,7 +300,7 @@ async def test_a_handler_that_may_be_skipped_limits_nothing_when_it_fails_in_the
 
 async def test_rules_in_shadow_limit_nothing() -> None:
     clock = Clock()
-    shadow = [(Route(mode=Mode.SHADOW), *pending(memquota(0, 60, clock))[0][1:])]  # type: ignore[index]
+    shadow = [(Route(is_shadow=True), *pending(memquota(0, 60, clock))[0][1:])]  # type: ignore[index]
     assigned = await Lease(1, Shares(clock=clock)).renew(shadow, Usage(0, 1, 0))  # type: ignore[arg-type]
     assert assigned == Assignment(inf, inf)
 
