@@ -6,10 +6,11 @@ import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import cpu, envoy, expressions, result, service
+from bench import cpu, envoy, expressions, life, result, service
 from bench.cases import CASES, Case
 from bench.load import NotLoaded, load, try_once
 from bench.result import Result
@@ -27,7 +28,7 @@ def measure(case: Case, shared: Path, runs: int, scale: float, options: tuple[st
     requests = max(int(case.requests * scale), case.connections * case.streams)
     figures: list[float] = []
     config = shared / "istio-config" / case.config
-    with serving(config, options) as server, _way_to(server.port, case) as port:
+    with serving(config, (*case.options, *options)) as server, _way_to(server.port, case) as port:
         try_once(case, bodies, port)
         send(port, max(requests // _WARM_UP, case.connections * case.streams))
         before = cpu.at_rest(server.pid)
@@ -74,8 +75,8 @@ def main() -> int:
         return all(word in name for word in arguments.cases)
 
     chosen = [case for case in CASES if wanted(case.name)]
-    without_server = [*service.cases(arguments.shared), *expressions.cases(arguments.shared)]
-    local = [(name, run) for name, run in without_server if wanted(name)]
+    others = (module.cases(arguments.shared) for module in (life, service, expressions))
+    local = [(name, run) for name, run in chain.from_iterable(others) if wanted(name)]
     if not chosen and not local:
         parser.error(f"no case is called {' '.join(arguments.cases)!r}")
     baseline = result.read(arguments.baseline)

@@ -34,6 +34,9 @@ class Case:
 
     service: str = "istio.mixer.v1.Mixer"
 
+    options: tuple[str, ...] = ()
+    """Of ``mixs server``, beside those that all cases have."""
+
     behind_envoy: bool = False
     """True sends all by an Envoy, whose headers change with each request."""
 
@@ -45,9 +48,14 @@ CASES = (
     Case("check without rules", "Check", "norule", "check", 10_000),
     Case("check", "Check", "check", "check", 10_000),
     Case("check, one in flight", "Check", "check", "check", 10_000, connections=8, streams=1),
+    Case("check, two workers", "Check", "check", "check", 10_000, options=("--workers=2",)),
     Case("check, behind Envoy", "Check", "check", "check", 10_000, behind_envoy=True),
     Case("check with quota", "Check", "check", "check-quota", 10_000, unique=True),
     Case("ext_authz", "Check", "check", "ext-authz", 10_000, service=AUTHORIZATION),
+    Case(
+        "ext_authz, grpcio", "Check", "check", "ext-authz", 10_000, service=AUTHORIZATION,
+        options=("--transport=grpcio",),
+    ),
     Case("report of one", "Report", "telemetry", "report-1", 10_000),
     Case("report, independent", "Report", "telemetry", "report-100-independent", 200, bags=100),
     Case("report, delta", "Report", "telemetry", "report-100-delta", 200, bags=100),

@@ -19,7 +19,9 @@ from bench.cases import Case
 Load: TypeAlias = Callable[[int, int], None]
 """Sends a number of requests to a port, and returns when all are answered."""
 
-_FRAME_HEADER = 5
+PREFIX_BYTES = 5
+"""Of a message, as gRPC sends it; the files of bodies begin with them."""
+
 _DEDUPLICATION_ID = b"\x1a"
 """Tag of field 3 of CheckRequest; of two such fields the last counts."""
 
@@ -37,13 +39,13 @@ def load(case: Case, folder: Path) -> Load:
     if not file.is_file():
         raise NotLoaded(f"no request body {str(file)!r}: say --shared where the bodies are")
     if case.unique:
-        return _unique(case, file.read_bytes()[_FRAME_HEADER:])
+        return _unique(case, file.read_bytes()[PREFIX_BYTES:])
     return _repeated(case, file)
 
 
 def try_once(case: Case, folder: Path, port: int) -> None:
     """Send one request and raise `NotLoaded` unless its gRPC status is OK; h2load can't see it."""
-    message = body(folder, case.body).read_bytes()[_FRAME_HEADER:]
+    message = body(folder, case.body).read_bytes()[PREFIX_BYTES:]
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_method(case))
         try:

@@ -16,6 +16,7 @@ _HEADER = 9
 _DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _GOAWAY, _WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
 _ACK, _END_STREAM, _END_HEADERS = 1, 1, 4
 _WINDOW = 1 << 30
+_MAX_PAYLOAD = 16_384
 
 
 class Refused(Exception):
@@ -110,10 +111,11 @@ class _Connection(asyncio.Protocol):
             block, self._first = self._first or self._block, b""
             message = self._message()
             body = b"\0" + len(message).to_bytes(4, "big") + message
-            frames += [
-                _frame(_HEADERS, _END_HEADERS, self._stream, block),
-                _frame(_DATA, _END_STREAM, self._stream, body),
-            ]
+            frames.append(_frame(_HEADERS, _END_HEADERS, self._stream, block))
+            for start in range(0, len(body), _MAX_PAYLOAD):
+                part = body[start : start + _MAX_PAYLOAD]
+                is_last = start + _MAX_PAYLOAD >= len(body)
+                frames.append(_frame(_DATA, _END_STREAM * is_last, self._stream, part))
             self._stream += 2
             self._unsent -= 1
         return b"".join(frames)

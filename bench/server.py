@@ -16,6 +16,9 @@ from pathlib import Path
 _START = 20.0
 """Seconds a server may take until it answers."""
 
+_LOOK = 0.005
+"""Seconds from one look at it to the next."""
+
 _STOP = 15.0
 """Seconds it may take to drain."""
 
@@ -78,7 +81,7 @@ def _await_answer(process: subprocess.Popen[bytes], port: int, printed: int) -> 
         try:
             socket.create_connection(("127.0.0.1", port), 0.2).close()
         except OSError:
-            time.sleep(0.05)
+            time.sleep(_LOOK)
         else:
             return
     said = os.pread(printed, 4000, 0).decode(errors="replace").strip()

@@ -15,6 +15,7 @@ from adapters.prometheus.config import Definition, Kind
 from adapters.prometheus.exporter import Exporter
 from adapters.statsd import Kind as StatsdKind
 from adapters.statsd import MetricInfo, Statsd, StatsdConfig
+from bench.load import PREFIX_BYTES
 from mixer.adapter import Duration, Metric, Shape, ValueType, catalogue
 from mixer.adapter.testing import running
 from mixer.runtime import Options, Runtime
@@ -26,7 +27,6 @@ from mixer.server.mixer_v1 import MixerService
 from mixer.telemetry.logs import LogOptions, Logs
 from mixer.telemetry.metrics import Metrics
 
-_GRPC_PREFIX = 5
 _SERIES = 10_000
 _LABELS = tuple(f"label_{number:02}" for number in range(20))
 _MORE_RULES = 1000
@@ -105,12 +105,12 @@ def cases(shared: Path) -> Iterator[tuple[str, Measure]]:
         ("report, bytes to bytes", "report", "telemetry", "report-100-independent", 100, False),
         ("report, the plain way", "report", "telemetry", "report-100-independent", 100, True),
     ):
-        raw = (bodies / f"{body}.grpc").read_bytes()[_GRPC_PREFIX:]
+        raw = (bodies / f"{body}.grpc").read_bytes()[PREFIX_BYTES:]
         calls = 2000 // bags
         yield name, partial(_called, [config / folder], rpc, raw, calls, bags, not plain)
-    raw = (bodies / "check.grpc").read_bytes()[_GRPC_PREFIX:]
+    raw = (bodies / "check.grpc").read_bytes()[PREFIX_BYTES:]
     yield "1,000 rules more", partial(_more_rules, config / "check", raw)
-    raw = (bodies / "report-100-independent.grpc").read_bytes()[_GRPC_PREFIX:]
+    raw = (bodies / "report-100-independent.grpc").read_bytes()[PREFIX_BYTES:]
     for name, plain in (("report to statsd", False), ("report to statsd, plain way", True)):
         yield name, partial(_report_to_statsd, config / "norule", raw, not plain)
     yield "a counted value to statsd", partial(_values_to_statsd, StatsdKind.COUNTER)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import adapters, cpu, expressions, result, service
+from bench import adapters, cpu, expressions, life, result, service
 from bench.bodies import body
 from bench.cases import CASES, Case
 from bench.load import NotLoaded, load
@@ -28,7 +28,9 @@ def test_every_case_has_its_configuration_and_its_body(case: Case) -> None:
 
 
 def test_names_of_cases_are_unique() -> None:
-    assert len({case.name for case in CASES}) == len(CASES)
+    others = [name for module in (life, service, expressions) for name, _ in module.cases(SHARED)]
+    names = [*others, *(case.name for case in CASES)]
+    assert len(set(names)) == len(names)
 
 
 def test_a_missing_body_is_named(tmp_path: Path) -> None:

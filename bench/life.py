@@ -1,0 +1,75 @@
+"""Cases of a server's life: how soon it answers, and what memory a million bags leave behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import cycle
+from pathlib import Path
+from time import perf_counter
+
+from bench import pipeline
+from bench.bodies import body
+from bench.load import PREFIX_BYTES
+from bench.server import serving
+from mixer._pb import mixer_pb2 as pb
+
+_MIXER = "/istio.mixer.v1.Mixer"
+_BAGS = 1_000_000
+_IN_A_REPORT = 100
+_SERIES = 1000
+_SERIES_OF_A_BODY = 24
+"""Six callers, four metrics of each."""
+
+_CALLERS = "productpage-v1", "productpage-v2", "ratings-client-v3"
+_CONNECTIONS, _STREAMS = 2, 8
+
+
+def cases(shared: Path) -> Iterator[tuple[str, Callable[[], float]]]:
+    """All cases by name."""
+    config, bodies = shared / "istio-config", shared / "bodies"
+    check, report = (
+        body(bodies, name).read_bytes()[PREFIX_BYTES:]
+        for name in ("check", "report-100-independent")
+    )
+    yield "start to first Check, ms", partial(_start, config / "telemetry-log", check)
+    yield "memory after 1M bags, MB", partial(_memory, config / "telemetry", report)
+
+
+def _start(config: Path, check: bytes) -> float:
+    """Milliseconds from the start of the process to its first answer."""
+    began = perf_counter()
+    with serving(config) as server:
+        asyncio.run(pipeline.send(server.port, f"{_MIXER}/Check", lambda: check, 1, 1))
+        return (perf_counter() - began) * 1e3
+
+
+def _memory(config: Path, report: bytes) -> float:
+    """Resident megabytes of the server after so many bags, which make so many series."""
+    bodies = cycle(_others(report, -(-_SERIES // _SERIES_OF_A_BODY)))
+
+    async def send(port: int) -> None:
+        share = _BAGS // _IN_A_REPORT // _CONNECTIONS
+        async with asyncio.TaskGroup() as connections:
+            for _ in range(_CONNECTIONS):
+                connections.create_task(
+                    pipeline.send(port, f"{_MIXER}/Report", partial(next, bodies), share, _STREAMS)
+                )
+
+    with serving(config) as server:
+        asyncio.run(send(server.port))
+        status = Path(f"/proc/{server.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1000
+
+
+def _others(report: bytes, count: int) -> list[bytes]:
+    """So many Reports like *report*, of callers with other names."""
+    made = []
+    for number in range(count):
+        message = pb.ReportRequest.FromString(report)
+        for caller in _CALLERS:
+            at = list(message.default_words).index(caller)
+            message.default_words[at] = f"{caller}-{number}"
+        made.append(message.SerializeToString())
+    return made
