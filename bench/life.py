@@ -19,8 +19,8 @@ _MIXER = "/istio.mixer.v1.Mixer"
 _BAGS = 1_000_000
 _IN_A_REPORT = 100
 _SERIES = 1000
-_SERIES_OF_A_BODY = 24
-"""Six callers, four metrics of each."""
+_SERIES_OF_A_BODY = 20
+"""Those of the callers that get other names."""
 
 _CALLERS = "productpage-v1", "productpage-v2", "ratings-client-v3"
 _CONNECTIONS, _STREAMS = 2, 8
