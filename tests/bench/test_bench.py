@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import adapters, cpu, expressions, life, result, service
+from bench import adapters, cpu, expressions, life, result, service, soak
 from bench.bodies import body
 from bench.cases import CASES, Case
 from bench.load import NotLoaded, load
@@ -126,3 +126,15 @@ def test_the_bench_of_adapters_prints_a_median_and_a_range(
     for one in found:
         ((median, low, high),) = one.values()
         assert low <= median <= high
+
+
+@pytest.mark.e2e
+def test_a_soak_tells_what_each_process_holds(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(soak, "_ROUND", 200)
+    assert soak.main("0") == 0
+    heading, line = capsys.readouterr().out.splitlines()
+    seconds, calls, *held = line.replace(",", "").split()
+    assert (heading.split()[0], int(seconds) < 60, calls) == ("seconds", True, "200")
+    assert len(held) == 2 * 3, "a front and two workers"
