@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import cycle
+from itertools import cycle, islice
 from pathlib import Path
 from time import perf_counter
 
@@ -41,7 +41,11 @@ def _start(config: Path, check: bytes) -> float:
     """Milliseconds from the start of the process to its first answer."""
     began = perf_counter()
     with serving(config) as server:
-        asyncio.run(pipeline.send(server.port, f"{_MIXER}/Check", lambda: check, 1, 1))
+        asyncio.run(
+            pipeline.send(
+                server.port, pipeline.requests(server.port, f"{_MIXER}/Check", [check]), 1
+            )
+        )
         return (perf_counter() - began) * 1e3
 
 
@@ -50,12 +54,11 @@ def _memory(config: Path, report: bytes) -> float:
     bodies = cycle(_others(report, -(-_SERIES // _SERIES_OF_A_BODY)))
 
     async def send(port: int) -> None:
-        share = _BAGS // _IN_A_REPORT // _CONNECTIONS
         async with asyncio.TaskGroup() as connections:
             for _ in range(_CONNECTIONS):
-                connections.create_task(
-                    pipeline.send(port, f"{_MIXER}/Report", partial(next, bodies), share, _STREAMS)
-                )
+                share = islice(bodies, _BAGS // _IN_A_REPORT // _CONNECTIONS)
+                made = pipeline.requests(port, f"{_MIXER}/Report", share)
+                connections.create_task(pipeline.send(port, made, _STREAMS))
 
     with serving(config) as server:
         asyncio.run(send(server.port))

@@ -93,14 +93,19 @@ def _unique(case: Case, message: bytes) -> Load:
         text = b"bench-%d" % serial
         return message + _DEDUPLICATION_ID + bytes([len(text)]) + text
 
-    async def send(port: int, requests: int) -> None:
+    def ready(port: int, requests: int) -> list[list[bytes]]:
         share, rest = divmod(requests, case.connections)
+        counts = (share + (number < rest) for number in range(case.connections))
+        return [
+            list(pipeline.requests(port, _method(case), (another() for _ in range(count))))
+            for count in counts
+        ]
+
+    async def send(port: int, requests: int) -> None:
+        prepared = ready(port, requests)
         async with asyncio.timeout(_PATIENCE), asyncio.TaskGroup() as connections:
-            for number in range(case.connections):
-                count = share + (number < rest)
-                connections.create_task(
-                    pipeline.send(port, _method(case), another, count, case.streams)
-                )
+            for share in prepared:
+                connections.create_task(pipeline.send(port, share, case.streams))
 
     def run(port: int, requests: int) -> None:
         try:

@@ -7,7 +7,8 @@ It knows as much of HTTP/2 as that takes, on a server that is known to behave.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from hpack import Encoder
 
@@ -23,14 +24,40 @@ class Refused(Exception):
     """The server ended a stream or the connection."""
 
 
-async def send(
-    port: int, method: str, message: Callable[[], bytes], requests: int, streams: int
-) -> None:
-    """Send *requests* on a connection, *streams* at a time; raises Refused, OSError."""
+def requests(port: int, method: str, messages: Iterable[bytes]) -> Iterator[bytes]:
+    """
+    What one connection sends: a request for each of *messages*, in order.
+
+    Who makes all of it before the first is sent leaves the processor to the server.
+    """
+    encoder = Encoder()
+    fields = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", method),
+        (":authority", f"127.0.0.1:{port}"),
+        ("content-type", "application/grpc"),
+        ("te", "trailers"),
+    ]
+    for number, message in enumerate(messages):
+        if number < 2:  # the second block refers to what the first put into the table
+            block = encoder.encode(fields)
+        stream = 2 * number + 1
+        body = b"\0" + len(message).to_bytes(4, "big") + message
+        frames = [_frame(_HEADERS, _END_HEADERS, stream, block)]
+        for start in range(0, len(body), _MAX_PAYLOAD):
+            part = body[start : start + _MAX_PAYLOAD]
+            is_last = start + _MAX_PAYLOAD >= len(body)
+            frames.append(_frame(_DATA, _END_STREAM * is_last, stream, part))
+        yield b"".join(frames)
+
+
+async def send(port: int, requests: Iterable[bytes], streams: int) -> None:
+    """Send all *requests* on a connection, *streams* at a time; raises Refused, OSError."""
     loop = asyncio.get_running_loop()
     done = loop.create_future()
     transport, _ = await loop.create_connection(
-        lambda: _Connection(port, method, message, requests, streams, done), "127.0.0.1", port
+        lambda: _Connection(iter(requests), streams, done), "127.0.0.1", port
     )
     try:
         await done
@@ -39,29 +66,10 @@ async def send(
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(
-        self,
-        port: int,
-        method: str,
-        message: Callable[[], bytes],
-        requests: int,
-        streams: int,
-        done: asyncio.Future[None],
-    ) -> None:
-        encoder = Encoder()
-        fields = [
-            (":method", "POST"),
-            (":scheme", "http"),
-            (":path", method),
-            (":authority", f"127.0.0.1:{port}"),
-            ("content-type", "application/grpc"),
-            ("te", "trailers"),
-        ]
-        self._first, self._block = encoder.encode(fields), encoder.encode(fields)
-        self._message = message
-        self._unsent = self._unanswered = requests
+    def __init__(self, requests: Iterator[bytes], streams: int, done: asyncio.Future[None]) -> None:
+        self._requests = requests
+        self._unanswered = 0
         self._streams = streams
-        self._stream = 1
         self._buffer = b""
         self._done = done
 
@@ -70,7 +78,7 @@ class _Connection(asyncio.Protocol):
         self._transport = transport
         hello = [_PREFACE, _frame(_SETTINGS, 0, 0, b"")]
         hello.append(_frame(_WINDOW_UPDATE, 0, 0, _WINDOW.to_bytes(4, "big")))
-        transport.write(b"".join(hello) + self._requests(self._streams))
+        transport.write(b"".join(hello) + self._more(self._streams))
 
     def data_received(self, data: bytes) -> None:
         data = self._buffer + data
@@ -90,7 +98,7 @@ class _Connection(asyncio.Protocol):
             at = end
         self._buffer = data[at:]
         self._unanswered -= answered
-        if more := replies + self._requests(answered):
+        if more := replies + self._more(answered):
             self._transport.write(more)
         if not self._unanswered:
             self._end(None)
@@ -105,20 +113,10 @@ class _Connection(asyncio.Protocol):
             else:
                 self._done.set_exception(error)
 
-    def _requests(self, count: int) -> bytes:
-        frames = []
-        for _ in range(min(count, self._unsent)):
-            block, self._first = self._first or self._block, b""
-            message = self._message()
-            body = b"\0" + len(message).to_bytes(4, "big") + message
-            frames.append(_frame(_HEADERS, _END_HEADERS, self._stream, block))
-            for start in range(0, len(body), _MAX_PAYLOAD):
-                part = body[start : start + _MAX_PAYLOAD]
-                is_last = start + _MAX_PAYLOAD >= len(body)
-                frames.append(_frame(_DATA, _END_STREAM * is_last, self._stream, part))
-            self._stream += 2
-            self._unsent -= 1
-        return b"".join(frames)
+    def _more(self, count: int) -> bytes:
+        more = list(islice(self._requests, count))
+        self._unanswered += len(more)
+        return b"".join(more)
 
 
 def _frame(kind: int, flags: int, stream: int, body: bytes) -> bytes:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
 
-class Answer(NamedTuple):
-    """What a call was granted."""
+class Answer(msgspec.Struct, frozen=True, gc=False):
+    """What a call was granted; many are kept, and the collector need not look at them."""
 
     amount: int
     expires: float
