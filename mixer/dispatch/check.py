@@ -68,6 +68,7 @@ def _precondition(bag: Bag, found: Found, results: Sequence[Any]) -> Preconditio
         route_directive = directive(combined.code, combined.direct)
     elif not combined.code and found.heads:
         route_directive = _header_changes(found.heads, outputs)
+    rule, handler = _denier(found, results) if combined.code else ("", "")
     return Precondition(
         combined.code,
         combined.message,
@@ -75,7 +76,8 @@ def _precondition(bag: Bag, found: Found, results: Sequence[Any]) -> Preconditio
         combined.valid_uses,
         bag.seen,
         route_directive,
-        *(_denier(found, results) if combined.code else ()),
+        rule,
+        handler,
     )
 
 
