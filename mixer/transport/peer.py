@@ -31,6 +31,7 @@ from mixer.transport.messages import (
     Messages,
     NoCall,
     framed,
+    method_of,
     only_message,
     read_call,
     status,
@@ -57,9 +58,9 @@ class Service:
     limits: Limits
     log: FilteringBoundLogger
 
-    def is_streamed(self, request: Request) -> bool:
+    def is_streamed(self, path: bytes) -> bool:
         """Whether the parts of a request are wanted as they come."""
-        return request.path.decode("utf-8", "replace").removeprefix("/") in self.streams
+        return method_of(path) in self.streams
 
     def connection(self) -> Connection:
         """A new connection."""
@@ -114,12 +115,12 @@ class Peer(asyncio.Protocol):
             else:
                 self._take(event)
         self._flush()
-        self._moves()
+        if self._messages:
+            self._moves()
 
     def _moves(self) -> None:
-        if self._messages:
-            self._moved.set()
-            self._moved = asyncio.Event()
+        self._moved.set()
+        self._moved = asyncio.Event()
 
     def pause_writing(self) -> None:
         """A peer that does not read is not read from: its answers would pile up here."""

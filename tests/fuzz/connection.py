@@ -15,7 +15,6 @@ from mixer.transport.http2.compression import encode
 from mixer.transport.http2.connection import Connection
 from mixer.transport.http2.frames import Block, Reason
 from mixer.transport.http2.limits import Limits
-from mixer.transport.http2.requests import Request
 from mixer.transport.http2.streams import Cancelled, Ended, Opened, Part, Received, TooLarge
 
 from .script import Script
@@ -54,8 +53,8 @@ def _frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
     return head + payload
 
 
-def _is_streamed(request: Request) -> bool:
-    return request.path == b"/parts"
+def _is_streamed(path: bytes) -> bool:
+    return path == b"/parts"
 
 
 class Judge:
@@ -366,7 +365,8 @@ class Story:
         assert outbound._turns.items() <= streams.items()
         assert all(stream.unsent for stream in outbound._turns.values())
         assert sum(stream.held for stream in streams.values()) == ours._held <= LIMITS.held_bytes
-        assert len(ours._decoder.remembered) <= 64
+        assert len(ours._decoder.blocks) <= 64
+        assert len(ours._decoder.requests) <= 64
         assert len(ours._reader._rest) < 9 + _MAX_FRAME
         if outbound._turns:
             assert outbound.window <= 0, "what could be sent waits"

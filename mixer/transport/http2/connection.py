@@ -17,7 +17,7 @@ from mixer.transport.http2.frames import ConnectionFault, Reason, Setting, Strea
 from mixer.transport.http2.limits import Limits
 from mixer.transport.http2.outbound import Outbound
 from mixer.transport.http2.reading import Reader
-from mixer.transport.http2.requests import Request, trailers
+from mixer.transport.http2.requests import trailers
 from mixer.transport.http2.streams import ENDED, FRESH, Cancelled, Event, Opened, Received, Stream
 
 _REMEMBERED_RESETS = 128
@@ -25,22 +25,19 @@ _GOING_AWAY = b"going it"
 """What a ping says to find out that the peer has read all before it."""
 
 
-def _none(request: Request) -> bool:
-    return False
-
-
 class Connection:
     """A server's side of one connection."""
 
     def __init__(
-        self, limits: Limits | None = None, is_streamed: Callable[[Request], bool] = _none
+        self,
+        limits: Limits | None = None,
+        is_streamed: Callable[[bytes], bool] = lambda path: False,
     ) -> None:
-        """Requests that are *streamed* come in parts, as they are sent; all others whole."""
+        """Requests for a path that *is_streamed* come in parts, as they are sent; others whole."""
         self._limits = limits = limits or Limits()
         self._max_held = max(limits.held_bytes, limits.body_bytes)
         self._held = 0
         """What is held of all streams together."""
-        self._is_streamed = is_streamed
         self._events: list[Event] = []
         self._reader = Reader(limits.header_list_bytes)
         self._last = -1
@@ -49,7 +46,7 @@ class Connection:
         """Whether the peer ever passed over a stream."""
         self._resets: deque[int] = deque(maxlen=_REMEMBERED_RESETS)
         """Streams that we reset; what comes on them was sent before the peer heard of it."""
-        self._decoder = Decoder(limits.header_list_bytes)
+        self._decoder = Decoder(limits.header_list_bytes, is_streamed)
         self._used = 0
         """Bytes of bodies that the peer may not send again yet; they are limited by stream."""
         self._nuisances = -1  # the first SETTINGS is none
@@ -81,10 +78,15 @@ class Connection:
         try:
             for kind, flags, stream, payload in self._reader.read(data):
                 try:
-                    self._take(kind, flags, stream, payload)
+                    if kind == frames.DATA:
+                        self._data(flags, stream, payload)
+                    elif kind == frames.HEADERS:
+                        self._headers(flags & frames.END_STREAM, stream, payload)
+                    else:
+                        self._control(kind, flags, stream, payload)
                 except StreamFault as fault:
                     self._annoy()
-                    self._reset(stream & MAX_WINDOW, fault.reason)
+                    self._reset(stream, fault.reason)
             if self._used * 2 >= self._limits.connection_window:
                 self._out.append(frames.window_update(0, self._used))
                 self._used = 0
@@ -100,42 +102,10 @@ class Connection:
     def _go_away(self, reason: Reason, text: str = "") -> None:
         self._out.append(frames.go_away(max(self._last, 0), reason, text))
 
-    def _take(self, kind: int, flags: int, number: int, payload: bytes) -> None:
-        # Fast path: headers as before, and a body in one frame. It saves the state of a request
-        # that is half there, and most of the cost of a call.
-        if (
-            kind == frames.DATA
-            and flags == frames.END_STREAM
-            and (stream := self._streams.get(number)) is not None
-            and stream.state == FRESH
-            and stream.request.content_length in (None, len(payload))
-            and len(payload) <= self._limits.body_bytes
-        ):
-            stream.state = ENDED
-            self._used += len(payload)
-            # As Received(...) does, for a third of the time.
-            self._events.append(tuple.__new__(Received, (number, stream.request, payload)))
-        elif (
-            kind == frames.HEADERS
-            and flags == frames.END_HEADERS
-            and number == self._last + 2
-            and (request := self._decoder.remembered.get(payload)) is not None
-        ):
-            self._last = number
-            self._open(number, request)
-        else:
-            self._frame(kind, flags, number & MAX_WINDOW, payload)
-
-    def _frame(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
+    def _control(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
+        """Take a frame that is no part of a request."""
         frames.check_shape(kind, flags, stream, payload)
         match kind:
-            case frames.DATA:
-                self._data(flags, stream, payload)
-            case frames.HEADERS if stream > self._last:
-                self._head(flags & frames.END_STREAM, stream, payload)
-            case frames.HEADERS:
-                self._check_opened(stream)
-                self._trailers(flags & frames.END_STREAM, stream, payload)
             case frames.WINDOW_UPDATE:
                 if stream:
                     self._check_opened(stream)
@@ -161,8 +131,22 @@ class Connection:
             raise ConnectionFault(Reason.PROTOCOL_ERROR, f"stream {stream} is not open")
 
     def _data(self, flags: int, number: int, payload: bytes) -> None:
+        size = len(payload)
+        self._used += size
+        stream = self._streams.get(number)
+        if (
+            stream is not None
+            and stream.state == FRESH
+            and flags == frames.END_STREAM
+            and stream.request.content_length in (None, size)
+            and size <= self._limits.body_bytes
+        ):
+            # Fast path: a body in one frame. It saves the state of a request that is half there.
+            stream.state = ENDED
+            # As Received(...) does, for a third of the time.
+            self._events.append(tuple.__new__(Received, (number, stream.request, payload)))
+            return None
         self._check_opened(number)
-        self._used += len(payload)
         stream = self._unfinished(number)
         if stream is None:
             return self._pass_over(number, StreamFault(Reason.STREAM_CLOSED, "data after the end"))
@@ -191,30 +175,26 @@ class Connection:
             raise fault
         self._annoy()
 
-    def _head(self, ends: int, number: int, block: bytes) -> None:
-        if number % 2 == 0:
-            raise ConnectionFault(Reason.PROTOCOL_ERROR, f"stream {number} is not a client's")
-        self._left_out |= number != self._last + 2
+    def _headers(self, ends: int, number: int, block: bytes) -> None:
+        if number != self._last + 2:
+            if number <= self._last or number % 2 == 0:
+                self._check_opened(number)
+                return self._trailers(ends, number, block)
+            self._left_out = True
         self._last = number
         request = self._decoder.read(block)
-        is_streamed = self._is_streamed(request)
-        if is_streamed:
-            self._decoder.remembered.pop(block, None)  # so that it comes here each time
-        stream = self._open(number, request)
-        if is_streamed:
-            stream.begin(is_streamed, self._limits)
-            self._events.append(Opened(number, request))
-        if ends:
-            self._finish(stream)
-
-    def _open(self, number: int, request: Request) -> Stream:
         if len(self._streams) >= self._max_streams:
             raise StreamFault(Reason.REFUSED_STREAM, "more streams at once than are taken now")
         stream = self._streams[number] = Stream(number, request, self._outbound.initial_window)
-        return stream
+        if request.is_streamed:
+            stream.begin(self._limits)
+            self._events.append(Opened(number, request))
+        if ends:
+            self._finish(stream)
+        return None
 
     def _trailers(self, ends: int, number: int, block: bytes) -> None:
-        headers = self._decoder.decode(block)
+        fields = self._decoder.decode(block)
         stream = self._unfinished(number)
         if stream is None:
             # One that was passed over counts as closed, but was never opened (section 5.1.1).
@@ -222,7 +202,7 @@ class Connection:
             return self._pass_over(number, ConnectionFault(reason, "headers after the end"))
         if not ends:
             raise StreamFault(Reason.PROTOCOL_ERROR, "trailers must end the stream")
-        trailers(headers)
+        trailers(fields)
         return self._finish(stream)
 
     def _finish(self, stream: Stream) -> None:
@@ -267,7 +247,7 @@ class Connection:
         stream = self._outbound.forget(number)
         if stream is not None:
             self._let_go(stream)
-            if stream.is_streamed or stream.state == ENDED:
+            if stream.request.is_streamed or stream.state == ENDED:
                 self._events.append(Cancelled(number))
 
     # -- out

@@ -39,13 +39,12 @@ class Outbound:
             return
         size = len(body)
         if size <= stream.window and size <= self.window and size <= frames.MAX_PAYLOAD:
-            # Fast path: all of it passes, as one piece of bytes.
+            # Fast path: all of it passes at once.
             self.window -= size
             del self.streams[number]
             to = number.to_bytes(4, "big")
-            opens = size.to_bytes(3, "big") + b"\0\0"
-            parts = head.opens, to, head.block, opens, to, body, end.ends, to, end.block
-            self.out.append(b"".join(parts))
+            data = frames.head(frames.DATA, 0, number, size)
+            self.out += head.opens, to, head.block, data, body, end.ends, to, end.block
             self._ended(stream)
         else:
             self.begin(number, head)
@@ -108,7 +107,7 @@ class Outbound:
 
     def output(self) -> bytes:
         """What is to be written to the peer now."""
-        data = self.out[0] if len(self.out) == 1 else b"".join(self.out)
+        data = b"".join(self.out)
         self.out.clear()
         return data
 

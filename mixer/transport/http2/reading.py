@@ -11,7 +11,6 @@ from collections.abc import Hashable, Iterator
 from typing import Final, TypeAlias
 
 from mixer.transport.http2 import frames
-from mixer.transport.http2.flow import MAX_WINDOW
 from mixer.transport.http2.frames import (
     END_HEADERS,
     END_STREAM,
@@ -24,10 +23,13 @@ from mixer.transport.http2.frames import (
 )
 
 Frame: TypeAlias = tuple[int, int, int, bytes]
-"""Kind, flags, stream, payload; the reserved bit makes the number of the stream negative."""
+"""Kind, flags, stream, payload."""
 
 _LARGEST: Final = frames.MAX_PAYLOAD << 8 | 0xFF
 """Of the first number in a frame's head."""
+
+_NUMBER: Final = 2**31 - 1
+"""Of the second, without the reserved bit."""
 
 _WHOLE: Final = END_HEADERS | END_STREAM
 _GREETING: Final = (frames.SETTINGS, 0)
@@ -77,9 +79,9 @@ class Reader:
                 break
             at, kind, payload = stop, head & 0xFF, buffer[start:stop]
             if self._due is None and (kind != HEADERS or flags | END_STREAM == _WHOLE):
-                yield kind, flags, stream, payload
+                yield kind, flags, stream & _NUMBER, payload
             else:
-                yield from self._part(kind, flags, stream & MAX_WINDOW, payload)
+                yield from self._part(kind, flags, stream & _NUMBER, payload)
         self._rest = buffer[at:]
 
     def _part(self, kind: int, flags: int, stream: int, payload: bytes) -> Iterator[Frame]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple, TypeAlias
 
+import msgspec
+
 from mixer.transport.http2 import frames
 from mixer.transport.http2.flow import ReceiveWindow
 from mixer.transport.http2.frames import Block, Reason, StreamFault
@@ -68,12 +70,16 @@ ENDED: Final = 2
 """All of it has come."""
 
 
-class Stream:
-    """
-    A request and its answer, until the answer has ended.
+_CLOSED: Final = ReceiveWindow(0)
 
-    What most calls have no use for, as they come whole and leave whole, is a default of the class.
-    """
+
+class Stream(msgspec.Struct, eq=False):
+    """A request and its answer, until the answer has ended."""
+
+    number: int
+    request: Request
+    window: int
+    """How much of the answer the peer takes; negative after some changes of its settings."""
 
     state: int = FRESH
     held: int = 0
@@ -85,27 +91,18 @@ class Stream:
     end: Block | None = None
     """The trailers of the answer; None where more of it is to come."""
 
-    is_streamed: bool = False
-    """Whether parts of the request are passed on as they come; there may be any number of them."""
-
-    _received = 0
+    _received: int = 0
     _body: bytes | bytearray = b""
-    _window: ReceiveWindow
-
-    def __init__(self, number: int, request: Request, window: int) -> None:
-        """The peer takes *window* bytes of the answer; negative after some changes of settings."""
-        self.number = number
-        self.request = request
-        self.window = window
+    _window: ReceiveWindow = _CLOSED
 
     @property
     def waits_for_peer(self) -> bool:
         """Whether the peer must send the rest of the request, or let pass that of the answer."""
-        return len(self.unsent) > 0 or not (self.state == ENDED or self.is_streamed)
+        return len(self.unsent) > 0 or not (self.state == ENDED or self.request.is_streamed)
 
-    def begin(self, is_streamed: bool, limits: Limits) -> None:
+    def begin(self, limits: Limits) -> None:
         """Expect the body of the request, in parts or whole."""
-        self.state, self.is_streamed = BEGUN, is_streamed
+        self.state = BEGUN
         self._window = ReceiveWindow(limits.stream_window)
         self._body = bytearray()
 
@@ -116,12 +113,12 @@ class Stream:
         Raises StreamFault and ConnectionFault.
         """
         if self.state == FRESH:
-            self.begin(is_streamed=False, limits=limits)
+            self.begin(limits)
         if not self._window.use(len(payload)):
             raise StreamFault(Reason.FLOW_CONTROL_ERROR, "more data than the window allows")
         data = frames.unpadded(payload, flags)
         self._received += len(data)
-        if self.is_streamed:
+        if self.request.is_streamed:
             self.held += len(data)
             if data:
                 events.append(Part(self.number, data))
@@ -143,7 +140,7 @@ class Stream:
         if self.request.content_length not in (None, self._received):
             raise StreamFault(Reason.PROTOCOL_ERROR, "the body is not as long as content-length")
         self.state = ENDED
-        if self.is_streamed:
+        if self.request.is_streamed:
             return Ended(self.number)
         if self._received > limits.body_bytes:
             return TooLarge(self.number, self.request)

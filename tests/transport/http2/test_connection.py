@@ -169,7 +169,7 @@ def test_what_is_used_of_the_connection_is_granted_again() -> None:
 
 
 def test_parts_that_were_used_are_held_no_longer() -> None:
-    ours = Connection(Limits(held_bytes=100, body_bytes=100), is_streamed=lambda request: True)
+    ours = Connection(Limits(held_bytes=100, body_bytes=100), is_streamed=lambda path: True)
     ours.receive(GREETING + headers(1, 4))
     for _ in range(5):
         ours.receive(frame(frames.DATA, 0, 1, bytes(90)))
@@ -195,7 +195,7 @@ def test_a_settings_frame_moves_the_windows_once_however_often_it_says_one() -> 
 
 
 def test_a_request_ends_with_an_answer_that_waited_for_its_window() -> None:
-    ours = Connection(is_streamed=lambda request: True)
+    ours = Connection(is_streamed=lambda path: True)
     ours.receive(PREFACE + frames.settings([(Setting.INITIAL_WINDOW_SIZE, 0)]))
     ours.receive(headers(flags=4))
     ours.begin(1, HEAD)
