@@ -138,22 +138,19 @@ class Decoder:
         start = at - 1
         if index == full:
             index, at = _longer(block, at, index)
-        name, is_coded_name = b"", 0
-        if not index:
-            name, is_coded_name, at = _string(block, at)
-        value, is_coded, at = _string(block, at)
-        literal = block[start:at]
+        if index >= len(_STATIC):
+            value, at = _text(block, at)
+            return looked_at(self._table[index].name, value), at
+        _, end = _ends(block, at if index else _ends(block, at)[1])
+        literal = block[start:end]
         known = self._literals.get(literal)
         if known is None:
-            if index:
-                name = self._table[index].name
-            elif is_coded_name:
-                name = huffman.decode(name)
-            known = looked_at(name, huffman.decode(value) if is_coded else value)
-            # What depends on the table, or must never be in one (section 7.1.3), is not remembered.
-            if index < len(_STATIC) and literal[0] & 0xF0 != _NEVER_INDEXED:
+            name, at = (self._table[index].name, at) if index else _text(block, at)
+            value, _ = _text(block, at)
+            known = looked_at(name, value)
+            if literal[0] & 0xF0 != _NEVER_INDEXED:  # not to be in any table (section 7.1.3)
                 self._literals.keep(literal, known, known.size)
-        return known, at
+        return known, end
 
     def _add(self, field: Field) -> None:
         """Put a header into the table; section 4.4."""
@@ -189,17 +186,22 @@ def _longer(block: bytes, at: int, value: int) -> tuple[int, int]:
             return value, at
 
 
-def _string(block: bytes, at: int) -> tuple[bytes, int, int]:
-    """A text, whether it is in Huffman's code (section 5.2), and the place after it."""
-    first = block[at]
+def _ends(block: bytes, at: int) -> tuple[int, int]:
+    """Where the text of a string begins and ends (section 5.2)."""
+    length = block[at] & 0x7F
     at += 1
-    length = first & 0x7F
     if length == 0x7F:
         length, at = _longer(block, at, length)
-    end = at + length
-    if end > len(block):
+    if at + length > len(block):
         raise HPACKDecodingError("a text longer than its block")
-    return block[at:end], first & 0x80, end
+    return at, at + length
+
+
+def _text(block: bytes, at: int) -> tuple[bytes, int]:
+    """The text of a string, and the place after it."""
+    start, end = _ends(block, at)
+    text = block[start:end]
+    return (huffman.decode(text) if block[at] & 0x80 else text), end
 
 
 def encode(headers: Headers) -> bytes:
