@@ -359,17 +359,17 @@ class Story:
 
     def _check(self) -> None:
         self._judge.hears(self._ours.output(), self._ours.closed)
-        ours, outbound = self._ours, self._ours._outbound
-        streams = outbound.streams
+        ours = self._ours
+        streams = ours._streams
         assert len(streams) <= LIMITS.concurrent_streams
-        assert outbound._turns.items() <= streams.items()
-        assert all(stream.unsent for stream in outbound._turns.values())
+        assert ours._turns.items() <= streams.items()
+        assert all(stream.unsent for stream in ours._turns.values())
         assert sum(stream.held for stream in streams.values()) == ours._held <= LIMITS.held_bytes
         assert len(ours._decoder.blocks) <= 64
         assert len(ours._decoder.requests) <= 64
         assert len(ours._reader._rest) < 9 + _MAX_FRAME
-        if outbound._turns:
-            assert outbound.window <= 0, "what could be sent waits"
+        if ours._turns:
+            assert ours.window <= 0, "what could be sent waits"
 
 
 def run(data: bytes) -> None:

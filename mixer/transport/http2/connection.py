@@ -25,7 +25,7 @@ _GOING_AWAY = b"going it"
 """What a ping says to find out that the peer has read all before it."""
 
 
-class Connection:
+class Connection(Outbound):
     """A server's side of one connection."""
 
     def __init__(
@@ -34,6 +34,7 @@ class Connection:
         is_streamed: Callable[[bytes], bool] = lambda path: False,
     ) -> None:
         """Requests for a path that *is_streamed* come in parts, as they are sent; others whole."""
+        super().__init__()
         self._limits = limits = limits or Limits()
         self._max_held = max(limits.held_bytes, limits.body_bytes)
         self._held = 0
@@ -56,11 +57,6 @@ class Connection:
         self.closed = False
         """Whether the connection is to be closed when the output is written."""
 
-        out = self._outbound = Outbound(self._answered)
-        self.respond, self.begin = out.respond, out.begin
-        self.send, self.finish = out.send, out.finish
-        self.is_blocked, self.output = out.is_blocked, out.output
-        self._streams, self._out = out.streams, out.out
         greeting = [
             (Setting.MAX_CONCURRENT_STREAMS, limits.concurrent_streams),
             (Setting.INITIAL_WINDOW_SIZE, limits.stream_window),
@@ -73,8 +69,9 @@ class Connection:
 
     def receive(self, data: bytes) -> list[Event]:
         """Take what the peer sent; the events that follow from it, in order."""
+        events = self._events = []
         if self.closed:
-            return []
+            return events
         try:
             for kind, flags, stream, payload in self._reader.read(data):
                 try:
@@ -93,10 +90,6 @@ class Connection:
         except ConnectionFault as fault:
             self._go_away(fault.reason, str(fault))
             self.closed = True
-        return self._told()
-
-    def _told(self) -> list[Event]:
-        events, self._events = self._events, []
         return events
 
     def _go_away(self, reason: Reason, text: str = "") -> None:
@@ -109,7 +102,7 @@ class Connection:
             case frames.WINDOW_UPDATE:
                 if stream:
                     self._check_opened(stream)
-                self._outbound.widen(stream, int.from_bytes(payload, "big") & MAX_WINDOW)
+                self._widen(stream, int.from_bytes(payload, "big") & MAX_WINDOW)
             case frames.SETTINGS:
                 self._settings(flags, payload)
             case frames.PING:
@@ -185,7 +178,7 @@ class Connection:
         request = self._decoder.read(block)
         if len(self._streams) >= self._max_streams:
             raise StreamFault(Reason.REFUSED_STREAM, "more streams at once than are taken now")
-        stream = self._streams[number] = Stream(number, request, self._outbound.initial_window)
+        stream = self._streams[number] = Stream(number, request, self._initial_window)
         if request.is_streamed:
             stream.begin(self._limits)
             self._events.append(Opened(number, request))
@@ -221,7 +214,7 @@ class Connection:
         window = dict(frames.read_settings(payload)).get(Setting.INITIAL_WINDOW_SIZE)
         if window is not None:
             # Once, whatever a frame says how often: it costs work for each stream.
-            self._outbound.resize(window)
+            self._resize(window)
         self._out.append(frames.frame(frames.SETTINGS, frames.ACK, 0))
 
     def _ping(self, flags: int, payload: bytes) -> None:
@@ -244,7 +237,7 @@ class Connection:
 
     def _forget(self, number: int) -> None:
         """End a stream; whoever was told of it is told so."""
-        stream = self._outbound.forget(number)
+        stream = self._unsend(number)
         if stream is not None:
             self._let_go(stream)
             if stream.request.is_streamed or stream.state == ENDED:
@@ -269,9 +262,10 @@ class Connection:
 
     def cut(self, stream: int, reason: Reason) -> list[Event]:
         """End a stream without an answer; what follows from it."""
+        events = self._events = []
         if stream in self._streams:
             self._reset(stream, reason)
-        return self._told()
+        return events
 
     def forgive(self, nuisances: int) -> None:
         """Forget some *nuisances*, as time passes: who pings a few times a minute is no flood."""
