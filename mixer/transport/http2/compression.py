@@ -65,8 +65,9 @@ class Decoder:
         self._table = _STATIC.copy()
         """By index, the newest that the peer has put in behind those of the standard."""
         self._table_bytes = self._free = TABLE_BYTES
+        self._changed = False
         self.blocks: Memory[bytes, Request] = Memory()
-        """What whole blocks said that left the table as it is; another table has another memory."""
+        """What whole blocks said that left the table as it is, as long as that does not change."""
         self.requests: Memory[Said, Request] = Memory()
         """By what their headers say."""
         self._literals: Memory[bytes, Field] = Memory()
@@ -74,18 +75,18 @@ class Decoder:
 
     def read(self, block: bytes) -> Request:
         """The request that a *block* makes. Raises as `decode`, and StreamFault as `request`."""
-        blocks = self.blocks
-        known = blocks.get(block)
+        known = self.blocks.get(block)
         if known is not None:
             return known
+        self._changed = False
         fields = self.decode(block)
         says = tuple([field.says for field in fields])
         known = self.requests.get(says)
         if known is None:
             known = request(says, self._is_streamed)
             self.requests.keep(says, known, sum(field.size for field in fields))
-        if blocks is self.blocks:
-            blocks.keep(block, known, len(block))
+        if not self._changed:
+            self.blocks.keep(block, known, len(block))
         return known
 
     def decode(self, block: bytes) -> list[Field]:
@@ -167,7 +168,8 @@ class Decoder:
 
     def _evict(self) -> None:
         """Have the oldest make room, now that the table is another than the one blocks knew."""
-        self.blocks = Memory()
+        self._changed = True
+        self.blocks.clear()
         while self._free < 0:
             self._free += self._table.pop().size
 

@@ -18,7 +18,16 @@ from mixer.transport.http2.limits import Limits
 from mixer.transport.http2.outbound import Outbound
 from mixer.transport.http2.reading import Reader
 from mixer.transport.http2.requests import trailers
-from mixer.transport.http2.streams import ENDED, FRESH, Cancelled, Event, Opened, Received, Stream
+from mixer.transport.http2.streams import (
+    BEGUN,
+    ENDED,
+    FRESH,
+    Cancelled,
+    Event,
+    Opened,
+    Received,
+    Stream,
+)
 
 _REMEMBERED_RESETS = 128
 _GOING_AWAY = b"going it"
@@ -62,8 +71,8 @@ class Connection(Outbound):
             (Setting.INITIAL_WINDOW_SIZE, limits.stream_window),
             (Setting.MAX_HEADER_LIST_SIZE, limits.header_list_bytes),
         ]
-        self._out.append(frames.settings(greeting))
-        self._out.append(frames.window_update(0, limits.connection_window - INITIAL_WINDOW))
+        window = limits.connection_window - INITIAL_WINDOW
+        self._out += frames.settings(greeting), frames.window_update(0, window)
 
     # -- in
 
@@ -103,10 +112,15 @@ class Connection(Outbound):
                 if stream:
                     self._check_opened(stream)
                 self._widen(stream, int.from_bytes(payload, "big") & MAX_WINDOW)
+            case frames.SETTINGS | frames.PING if flags & frames.ACK:
+                if self._draining and payload == _GOING_AWAY:
+                    self._refuse()
             case frames.SETTINGS:
-                self._settings(flags, payload)
+                self._annoy()
+                self._settings(payload)
             case frames.PING:
-                self._ping(flags, payload)
+                self._annoy()
+                self._out.append(frames.frame(frames.PING, frames.ACK, 0, payload))
             case frames.RST_STREAM:
                 self._check_opened(stream)
                 self._annoy()
@@ -128,9 +142,9 @@ class Connection(Outbound):
         self._used += size
         stream = self._streams.get(number)
         if (
-            stream is not None
+            flags == frames.END_STREAM
+            and stream is not None
             and stream.state == FRESH
-            and flags == frames.END_STREAM
             and stream.request.content_length in (None, size)
             and size <= self._limits.body_bytes
         ):
@@ -180,7 +194,7 @@ class Connection(Outbound):
             raise StreamFault(Reason.REFUSED_STREAM, "more streams at once than are taken now")
         stream = self._streams[number] = Stream(number, request, self._initial_window)
         if request.is_streamed:
-            stream.begin(self._limits)
+            stream.state = BEGUN
             self._events.append(Opened(number, request))
         if ends:
             self._finish(stream)
@@ -207,22 +221,12 @@ class Connection(Outbound):
         self._held -= stream.held
         stream.held = 0
 
-    def _settings(self, flags: int, payload: bytes) -> None:
-        if flags & frames.ACK:
-            return
-        self._annoy()
+    def _settings(self, payload: bytes) -> None:
         window = dict(frames.read_settings(payload)).get(Setting.INITIAL_WINDOW_SIZE)
         if window is not None:
             # Once, whatever a frame says how often: it costs work for each stream.
             self._resize(window)
         self._out.append(frames.frame(frames.SETTINGS, frames.ACK, 0))
-
-    def _ping(self, flags: int, payload: bytes) -> None:
-        if not flags & frames.ACK:
-            self._annoy()
-            self._out.append(frames.frame(frames.PING, frames.ACK, 0, payload))
-        elif self._draining and payload == _GOING_AWAY:
-            self._refuse()
 
     def _annoy(self) -> None:
         """Count a frame that costs us work and gets the peer nothing."""
@@ -282,8 +286,8 @@ class Connection(Outbound):
             self._refuse()
         elif not self.closed:
             self._draining = True
-            self._out.append(frames.go_away(MAX_WINDOW, Reason.NO_ERROR))
-            self._out.append(frames.frame(frames.PING, 0, 0, _GOING_AWAY))
+            ping = frames.frame(frames.PING, 0, 0, _GOING_AWAY)
+            self._out += frames.go_away(MAX_WINDOW, Reason.NO_ERROR), ping
 
     def _refuse(self) -> None:
         if self._max_streams >= 0 and not self.closed:

@@ -10,12 +10,7 @@ from __future__ import annotations
 from typing import Any, Final, TypeAlias
 
 from hpack import HPACKDecodingError
-from hpack.huffman_table import (
-    HUFFMAN_COMPLETE,
-    HUFFMAN_EMIT_SYMBOL,
-    HUFFMAN_FAIL,
-    HUFFMAN_TABLE,
-)
+from hpack import huffman_table as halves
 
 _Row: TypeAlias = list[tuple[Any, bytes]]
 """One state: by byte the row that follows, and what was read; empty until a text comes to it."""
@@ -41,11 +36,11 @@ def _step(state: int, byte: int) -> tuple[_Row, bytes]:
     for half in (byte >> 4, byte & 0x0F):
         if state == _WRONG:
             break
-        state, flags, symbol = HUFFMAN_TABLE[state << 4 | half]
-        may_end = bool(flags & HUFFMAN_COMPLETE)
-        if flags & HUFFMAN_FAIL:
+        state, flags, symbol = halves.HUFFMAN_TABLE[state << 4 | half]
+        may_end = bool(flags & halves.HUFFMAN_COMPLETE)
+        if flags & halves.HUFFMAN_FAIL:
             state, may_end = _WRONG, False
-        elif flags & HUFFMAN_EMIT_SYMBOL:
+        elif flags & halves.HUFFMAN_EMIT_SYMBOL:
             read += bytes([symbol])
     return _ROWS[2 * state + may_end], read
 

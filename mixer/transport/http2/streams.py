@@ -49,7 +49,6 @@ class TooLarge(NamedTuple):
     """A request whose body is larger than may be; the rest of it is not kept."""
 
     stream: int
-    request: Request
 
 
 class Cancelled(NamedTuple):
@@ -68,9 +67,6 @@ BEGUN: Final = 1
 
 ENDED: Final = 2
 """All of it has come."""
-
-
-_CLOSED: Final = ReceiveWindow(0)
 
 
 class Stream(msgspec.Struct, eq=False):
@@ -93,18 +89,12 @@ class Stream(msgspec.Struct, eq=False):
 
     _received: int = 0
     _body: bytes | bytearray = b""
-    _window: ReceiveWindow = _CLOSED
+    _window: ReceiveWindow | None = None
 
     @property
     def waits_for_peer(self) -> bool:
         """Whether the peer must send the rest of the request, or let pass that of the answer."""
         return len(self.unsent) > 0 or not (self.state == ENDED or self.request.is_streamed)
-
-    def begin(self, limits: Limits) -> None:
-        """Expect the body of the request, in parts or whole."""
-        self.state = BEGUN
-        self._window = ReceiveWindow(limits.stream_window)
-        self._body = bytearray()
 
     def take(self, payload: bytes, flags: int, limits: Limits, events: list[Event]) -> int:
         """
@@ -112,8 +102,9 @@ class Stream(msgspec.Struct, eq=False):
 
         Raises StreamFault and ConnectionFault.
         """
-        if self.state == FRESH:
-            self.begin(limits)
+        if self._window is None:
+            self.state = BEGUN
+            self._window, self._body = ReceiveWindow(limits.stream_window), bytearray()
         if not self._window.use(len(payload)):
             raise StreamFault(Reason.FLOW_CONTROL_ERROR, "more data than the window allows")
         data = frames.unpadded(payload, flags)
@@ -133,7 +124,7 @@ class Stream(msgspec.Struct, eq=False):
     def used(self, count: int) -> int:
         """Let go of *count* bytes of parts; the increment to grant now, 0 for none yet."""
         self.held -= count
-        return self._window.take(count)
+        return self._window.take(count) if self._window else 0
 
     def finish(self, limits: Limits) -> Event:
         """Take the end of the request; what there is to tell of it. Raises StreamFault."""
@@ -143,5 +134,5 @@ class Stream(msgspec.Struct, eq=False):
         if self.request.is_streamed:
             return Ended(self.number)
         if self._received > limits.body_bytes:
-            return TooLarge(self.number, self.request)
+            return TooLarge(self.number)
         return Received(self.number, self.request, bytes(self._body))
