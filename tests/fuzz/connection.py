@@ -366,7 +366,7 @@ class Story:
         assert all(stream.unsent for stream in ours._turns.values())
         assert sum(stream.held for stream in streams.values()) == ours._held <= LIMITS.held_bytes
         assert len(ours._decoder.blocks) <= 64
-        assert len(ours._decoder.requests) <= 64
+        assert len(ours._decoder.said) <= 64
         assert len(ours._reader._rest) < 9 + _MAX_FRAME
         if ours._turns:
             assert ours.window <= 0, "what could be sent waits"

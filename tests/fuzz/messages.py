@@ -58,7 +58,7 @@ def _call(script: Script) -> bytes:
         headers.append((b"grpc-encoding", script.choice((*_ENCODINGS, script.some(10)))))
     headers_said = tuple(looked_at(*header).says for header in headers)
     try:
-        call = read_call(request(headers_said, lambda path: False))
+        call = read_call(request(headers_said))
     except StreamFault:
         return b"identity"
     except NoCall as refused:

@@ -19,9 +19,9 @@ from hpack import HPACKDecodingError
 from hpack.hpack import encode_integer
 from hpack.table import HeaderTable
 
-from mixer.transport.http2 import huffman
+from mixer.transport.http2 import huffman, requests
 from mixer.transport.http2.frames import ConnectionFault, Headers, Reason, StreamFault
-from mixer.transport.http2.requests import Field, Request, Said, looked_at, request
+from mixer.transport.http2.requests import Field, Request, Said, looked_at
 
 TABLE_BYTES: Final = 4096
 """The size of the table that a peer may fill, the default of the standard."""
@@ -53,12 +53,12 @@ class Decoder:
     """One direction of one connection; blocks must come in the order they were sent."""
 
     def __init__(
-        self, max_list_bytes: int, is_streamed: Callable[[bytes], bool] = lambda path: False
+        self, max_list_bytes: int, is_streamed: Callable[[bytes], bool] = requests.never
     ) -> None:
         """
         A list of more than *max_list_bytes* (RFC 9113, section 6.5.2) is refused.
 
-        Whether a request is streamed depends on its path.
+        A request *is_streamed* by its path.
         """
         self._max_list = max_list_bytes
         self._is_streamed = is_streamed
@@ -68,7 +68,7 @@ class Decoder:
         self._changed = False
         self.blocks: Memory[bytes, Request] = Memory()
         """What whole blocks said that left the table as it is, as long as that does not change."""
-        self.requests: Memory[Said, Request] = Memory()
+        self.said: Memory[Said, Request] = Memory()
         """By what their headers say."""
         self._literals: Memory[bytes, Field] = Memory()
         """By their bytes, headers that came as such and do not depend on the table."""
@@ -81,12 +81,12 @@ class Decoder:
         self._changed = False
         fields = self.decode(block)
         says = tuple([field.says for field in fields])
-        known = self.requests.get(says)
+        known = self.said.get(says)
         if known is None:
-            known = request(says, self._is_streamed)
-            self.requests.keep(says, known, sum(field.size for field in fields))
+            known = requests.request(says, self._is_streamed)
+            self.said.keep(says, known, _said_bytes(fields))
         if not self._changed:
-            self.blocks.keep(block, known, len(block))
+            self.blocks.keep(block, known, len(block) + _said_bytes(fields))
         return known
 
     def decode(self, block: bytes) -> list[Field]:
@@ -172,6 +172,11 @@ class Decoder:
         self.blocks.clear()
         while self._free < 0:
             self._free += self._table.pop().size
+
+
+def _said_bytes(fields: list[Field]) -> int:
+    """What it takes to remember what headers say."""
+    return sum(field.size if field.says else requests.ENTRY_OVERHEAD for field in fields)
 
 
 def _longer(block: bytes, at: int, value: int) -> tuple[int, int]:

@@ -17,17 +17,8 @@ from mixer.transport.http2.frames import ConnectionFault, Reason, Setting, Strea
 from mixer.transport.http2.limits import Limits
 from mixer.transport.http2.outbound import Outbound
 from mixer.transport.http2.reading import Reader
-from mixer.transport.http2.requests import trailers
-from mixer.transport.http2.streams import (
-    BEGUN,
-    ENDED,
-    FRESH,
-    Cancelled,
-    Event,
-    Opened,
-    Received,
-    Stream,
-)
+from mixer.transport.http2.requests import never, trailers
+from mixer.transport.http2.streams import Cancelled, Event, Opened, Received, Stream
 
 _REMEMBERED_RESETS = 128
 _GOING_AWAY = b"going it"
@@ -38,9 +29,7 @@ class Connection(Outbound):
     """A server's side of one connection."""
 
     def __init__(
-        self,
-        limits: Limits | None = None,
-        is_streamed: Callable[[bytes], bool] = lambda path: False,
+        self, limits: Limits | None = None, is_streamed: Callable[[bytes], bool] = never
     ) -> None:
         """Requests for a path that *is_streamed* come in parts, as they are sent; others whole."""
         super().__init__()
@@ -144,12 +133,12 @@ class Connection(Outbound):
         if (
             flags == frames.END_STREAM
             and stream is not None
-            and stream.state == FRESH
+            and stream.is_fresh
             and stream.request.content_length in (None, size)
             and size <= self._limits.body_bytes
         ):
             # Fast path: a body in one frame. It saves the state of a request that is half there.
-            stream.state = ENDED
+            stream.is_fresh, stream.has_ended = False, True
             # As Received(...) does, for a third of the time.
             self._events.append(tuple.__new__(Received, (number, stream.request, payload)))
             return None
@@ -174,7 +163,7 @@ class Connection(Outbound):
     def _unfinished(self, number: int) -> Stream | None:
         """The stream of a request that has not ended."""
         stream = self._streams.get(number)
-        return stream if stream is not None and stream.state != ENDED else None
+        return stream if stream is not None and not stream.has_ended else None
 
     def _pass_over(self, stream: int, fault: StreamFault | ConnectionFault) -> None:
         """Pass over what comes on a stream that we reset (section 5.4.2); else it is a *fault*."""
@@ -192,9 +181,9 @@ class Connection(Outbound):
         request = self._decoder.read(block)
         if len(self._streams) >= self._max_streams:
             raise StreamFault(Reason.REFUSED_STREAM, "more streams at once than are taken now")
-        stream = self._streams[number] = Stream(number, request, self._initial_window)
+        stream = Stream(number, request, self._initial_window, is_fresh=not request.is_streamed)
+        self._streams[number] = stream
         if request.is_streamed:
-            stream.state = BEGUN
             self._events.append(Opened(number, request))
         if ends:
             self._finish(stream)
@@ -244,7 +233,7 @@ class Connection(Outbound):
         stream = self._unsend(number)
         if stream is not None:
             self._let_go(stream)
-            if stream.request.is_streamed or stream.state == ENDED:
+            if stream.request.is_streamed or stream.has_ended:
                 self._events.append(Cancelled(number))
 
     # -- out
@@ -253,7 +242,7 @@ class Connection(Outbound):
         """Count an answer, and tell a peer that has not sent all of its request not to."""
         if self._nuisances:
             self._nuisances -= 1
-        if stream.state != ENDED:
+        if not stream.has_ended:
             self._let_go(stream)
             self._reset(stream.number, Reason.NO_ERROR)
 

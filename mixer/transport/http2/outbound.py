@@ -38,8 +38,8 @@ class Outbound:
             # Fast path: all of it passes at once.
             self.window -= size
             del self._streams[number]
-            to = number.to_bytes(4, "big")
             data = frames.head(frames.DATA, 0, number, size)
+            to = data[-4:]
             self._out += head.opens, to, head.block, data, body, end.ends, to, end.block
             self._answered(stream)
         else:

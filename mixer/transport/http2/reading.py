@@ -58,16 +58,16 @@ class Reader:
                 raise ConnectionFault(Reason.PROTOCOL_ERROR, "this is not HTTP/2")
             at = min(len(buffer), len(self._preface))
             self._preface = self._preface[at:]
-        end = len(buffer)
-        while at + HEAD_BYTES <= end:
+        start, end = at + HEAD_BYTES, len(buffer)
+        while start <= end:
             head, flags, stream = frames.read_head(buffer, at)
             if head > _LARGEST:
                 raise ConnectionFault(Reason.FRAME_SIZE_ERROR, "a frame longer than allowed")
-            start = at + HEAD_BYTES
             stop = start + (head >> 8)
             if stop > end:
                 break
-            at, kind, payload = stop, head & 0xFF, buffer[start:stop]
+            kind, payload = head & 0xFF, buffer[start:stop]
+            at, start = stop, stop + HEAD_BYTES
             if self._due is None and (kind != HEADERS or flags | END_STREAM == _WHOLE):
                 yield kind, flags, stream & _NUMBER, payload
             else:

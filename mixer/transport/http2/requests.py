@@ -80,7 +80,12 @@ def _is_value(value: bytes) -> bool:
     return value.translate(None, b"\0\r\n") == value == value.strip(b" \t")
 
 
-def request(headers: Said, is_streamed: Callable[[bytes], bool]) -> Request:
+def never(path: bytes) -> bool:
+    """All requests are wanted whole."""
+    return False
+
+
+def request(headers: Said, is_streamed: Callable[[bytes], bool] = never) -> Request:
     """Read the head of a request. Raises StreamFault where it breaks the rules."""
     pseudo: dict[bytes, bytes] = {}
     plain: dict[bytes, bytes] = {}

@@ -6,7 +6,7 @@ Law: what of a request is held, here or by whoever was given its parts, is known
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -59,15 +59,6 @@ class Cancelled(NamedTuple):
 
 Event: TypeAlias = Received | Opened | Part | Ended | TooLarge | Cancelled
 
-FRESH: Final = 0
-"""Nothing but the head of the request has come, and the body is wanted whole."""
-
-BEGUN: Final = 1
-"""Its body comes."""
-
-ENDED: Final = 2
-"""All of it has come."""
-
 
 class Stream(msgspec.Struct, eq=False):
     """A request and its answer, until the answer has ended."""
@@ -77,7 +68,12 @@ class Stream(msgspec.Struct, eq=False):
     window: int
     """How much of the answer the peer takes; negative after some changes of its settings."""
 
-    state: int = FRESH
+    is_fresh: bool
+    """Whether nothing but the head of the request has come, and the body is wanted whole."""
+
+    has_ended: bool = False
+    """Whether all of the request has come."""
+
     held: int = 0
     """Bytes of the request that are kept, here or by whoever takes the parts."""
 
@@ -94,7 +90,7 @@ class Stream(msgspec.Struct, eq=False):
     @property
     def waits_for_peer(self) -> bool:
         """Whether the peer must send the rest of the request, or let pass that of the answer."""
-        return len(self.unsent) > 0 or not (self.state == ENDED or self.request.is_streamed)
+        return len(self.unsent) > 0 or not (self.has_ended or self.request.is_streamed)
 
     def take(self, payload: bytes, flags: int, limits: Limits, events: list[Event]) -> int:
         """
@@ -103,7 +99,7 @@ class Stream(msgspec.Struct, eq=False):
         Raises StreamFault and ConnectionFault.
         """
         if self._window is None:
-            self.state = BEGUN
+            self.is_fresh = False
             self._window, self._body = ReceiveWindow(limits.stream_window), bytearray()
         if not self._window.use(len(payload)):
             raise StreamFault(Reason.FLOW_CONTROL_ERROR, "more data than the window allows")
@@ -130,7 +126,7 @@ class Stream(msgspec.Struct, eq=False):
         """Take the end of the request; what there is to tell of it. Raises StreamFault."""
         if self.request.content_length not in (None, self._received):
             raise StreamFault(Reason.PROTOCOL_ERROR, "the body is not as long as content-length")
-        self.state = ENDED
+        self.is_fresh, self.has_ended = False, True
         if self.request.is_streamed:
             return Ended(self.number)
         if self._received > limits.body_bytes:

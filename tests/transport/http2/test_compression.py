@@ -123,12 +123,27 @@ def test_what_is_remembered_has_bounds(headers: list[tuple[bytes, bytes]]) -> No
         for block in (bytes(theirs.encode(call[:-1])), encode(tuple(headers[at : at + 40]))):
             with suppress(StreamFault):
                 ours.read(block)
-            for memory in (ours.blocks, ours.requests, ours._literals):
+            for memory in (ours.blocks, ours.said, ours._literals):
                 assert len(memory) <= 64
         assert all(len(block) <= 4096 for block in ours.blocks)
         assert all(len(literal) <= 4096 for literal in ours._literals)
-        for said in ours.requests:
+        for said in ours.said:
             assert sum(len(part) for one in said if one for part in one) <= 4096
+
+
+def test_large_headers_that_nobody_reads_do_not_keep_a_request_from_being_remembered() -> None:
+    theirs, ours = hpack.Encoder(), Decoder(LARGE)
+    calls = [[*CALL, ("cookie", "x" * 5000), ("x-request-id", f"{at}")] for at in range(3)]
+    first, *others = (ours.read(bytes(theirs.encode(call))) for call in calls)
+    assert all(other is first for other in others)
+
+
+def test_a_small_block_that_makes_a_large_request_is_not_remembered() -> None:
+    ours = Decoder(LARGE)
+    ours.read(ASKED + encode(((b"grpc-encoding", b"x" * 4000),)).replace(b"\0", b"\x40", 1))
+    large = ASKED + b"\xbe" * 10
+    assert len(ours.read(large).headers[b"grpc-encoding"]) == 40_018
+    assert (ours.blocks, ours.said) == ({}, {})
 
 
 def test_what_must_never_be_in_a_table_is_not_remembered() -> None:
