@@ -33,7 +33,6 @@ _MAX_REMEMBERED_BYTES: Final = 4096
 _Key = TypeVar("_Key")
 _Known = TypeVar("_Known")
 
-
 _STATIC: Final = [looked_at(*header) for header in ((b"", b""), *HeaderTable.STATIC_TABLE)]
 """By index; there is no index 0."""
 
@@ -58,7 +57,7 @@ class Decoder:
         """
         A list of more than *max_list_bytes* (RFC 9113, section 6.5.2) is refused.
 
-        A request *is_streamed* by its path.
+        Whether a request *is_streamed* depends on its path.
         """
         self._max_list = max_list_bytes
         self._is_streamed = is_streamed
@@ -154,7 +153,7 @@ class Decoder:
         return known, end
 
     def _add(self, field: Field) -> None:
-        """Put a header into the table; section 4.4."""
+        """Put a header into the table (section 4.4)."""
         self._table.insert(len(_STATIC), field)
         self._free -= field.size
         self._evict()
