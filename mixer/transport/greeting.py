@@ -6,32 +6,24 @@ import asyncio
 from collections.abc import Callable
 
 from mixer.transport.listener import HTTP1, HTTP2
+from mixer.transport.visitor import Told, Visitor
 
 _PREFACE = b"PRI * HTTP/2.0\r\n"
 """The first line of every client of HTTP/2; no other method is called so (RFC 9113, 3.4)."""
 
 
-class Greeting(asyncio.Protocol):
+class Greeting(Visitor):
     """Waits for the first bytes of a client; then another protocol takes over."""
 
-    def __init__(
-        self,
-        speak: Callable[[str], asyncio.Protocol],
-        come: Callable[[Greeting], object],
-        gone: Callable[[Greeting], object],
-    ) -> None:
+    def __init__(self, speak: Callable[[str], asyncio.Protocol], come: Told, gone: Told) -> None:
         """*speak* makes the protocol that takes over. *come* and *gone* are told of this one."""
+        super().__init__(come, gone)
         self._speak = speak
-        self._come, self._gone = come, gone
-        self._transport: asyncio.Transport
         self._data = b""
         self._looked_at = self._draining = False
-        self.quiet = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._come(self)
+        super().connection_made(transport)
         tls = transport.get_extra_info("ssl_object")
         if tls is not None and (agreed := tls.selected_alpn_protocol()):
             self._give_way(agreed)
@@ -43,9 +35,6 @@ class Greeting(asyncio.Protocol):
                 self._give_way(HTTP2)
         else:  # what is no method, such as TLS, is better told at once that it is wrong here
             self._give_way(HTTP1 if self._data[:1].isalpha() else HTTP2)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._gone(self)
 
     def _give_way(self, name: str) -> None:
         self._gone(self)
@@ -66,7 +55,3 @@ class Greeting(asyncio.Protocol):
         if self._looked_at:
             self.abort()
         self._looked_at = True
-
-    def abort(self) -> None:
-        """Close the connection at once."""
-        self._transport.abort()

@@ -16,6 +16,7 @@ import h11
 from structlog.typing import FilteringBoundLogger
 
 from mixer.transport.calls import DEFECT, INTERNAL, is_cancelled
+from mixer.transport.visitor import Told, Visitor
 
 MAX_HEAD_BYTES = 64 * 1024
 """Of the request line and the headers, as much as HTTP/2 may send here."""
@@ -49,7 +50,7 @@ class Response:
 HttpHandler: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-class Http1Peer(asyncio.Protocol):
+class Http1Peer(Visitor):
     """Speaks with one client."""
 
     def __init__(
@@ -57,16 +58,15 @@ class Http1Peer(asyncio.Protocol):
         handler: HttpHandler,
         max_body_bytes: int,
         log: FilteringBoundLogger,
-        come: Callable[[Http1Peer], object],
-        gone: Callable[[Http1Peer], object],
+        come: Told,
+        gone: Told,
     ) -> None:
         """*come* and *gone* are told when the connection is."""
+        super().__init__(come, gone)
         self._handler = handler
         self._max_body_bytes = max_body_bytes
         self._log = log
-        self._come, self._gone = come, gone
         self._connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
-        self._transport: asyncio.Transport
         self._head: h11.Request | None = None
         """The request that is being read or answered."""
         self._body = bytearray()
@@ -75,14 +75,8 @@ class Http1Peer(asyncio.Protocol):
         self._writable = True
         self._begun, self._looked_at = True, False
         """Whether some of a request has come, and whether the last look found it so already."""
-        self.quiet = -1
 
     # -- what asyncio tells
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._come(self)
 
     def data_received(self, data: bytes) -> None:
         self.quiet, self._begun = -1, True
@@ -105,7 +99,7 @@ class Http1Peer(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         if self._task is not None:
             self._task.cancel()
-        self._gone(self)
+        super().connection_lost(error)
 
     # -- requests
 
@@ -204,7 +198,3 @@ class Http1Peer(asyncio.Protocol):
             self.abort()
         self._looked_at = waits
         self.quiet = 0 if waits or self._task is not None else self.quiet + 1
-
-    def abort(self) -> None:
-        """Close the connection at once."""
-        self._transport.abort()

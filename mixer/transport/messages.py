@@ -68,8 +68,13 @@ def read_call(request: Request) -> Call:
         if parts is None:
             raise RpcError(Code.INTERNAL, f"malformed grpc-timeout {said.decode('latin-1')!r}")
         timeout = int(parts[1]) * _SECONDS[parts[2]]
-    path = request.path.decode("utf-8", "replace").removeprefix("/")
-    return Call(path, timeout, request.headers.get(b"grpc-encoding", b"identity"))
+    encoding = request.headers.get(b"grpc-encoding", b"identity")
+    return Call(method_of(request.path), timeout, encoding)
+
+
+def method_of(path: bytes) -> str:
+    """The ``package.Service/Method`` that a *path* names."""
+    return path.decode("utf-8", "replace").removeprefix("/")
 
 
 def framed(message: bytes) -> bytes:
@@ -79,6 +84,9 @@ def framed(message: bytes) -> bytes:
 
 def only_message(body: bytes, encoding: bytes, limit: int) -> bytes:
     """The one message of a request's whole *body*. Raises RpcError."""
+    # Fast path: one that is not compressed has a prefix that is its length, read as one number.
+    if int.from_bytes(body[:PREFIX_BYTES], "big") == len(body) - PREFIX_BYTES <= limit:
+        return body[PREFIX_BYTES:]
     message, taken = first_message(body, encoding, limit)
     if taken != len(body) or not taken:
         raise RpcError(Code.INTERNAL, "the request is not one whole message")

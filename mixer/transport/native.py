@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
 
 from google.protobuf.descriptor_pool import DescriptorPool
 from structlog.typing import FilteringBoundLogger
@@ -25,6 +24,7 @@ from mixer.transport.http1 import Http1Peer, HttpHandler, Request, Response
 from mixer.transport.listener import HTTP1, UNIX, Tls, bound, listening, server_context
 from mixer.transport.peer import Peer, Service
 from mixer.transport.standard import HEALTH, REFLECTION, Health, Reflection, service_of
+from mixer.transport.visitor import Visitor
 
 LOOK_SECONDS = 15.0
 """Who makes no progress from one look to the next is cut off."""
@@ -34,10 +34,6 @@ QUIET_LOOKS = 60
 
 GOING_AWAY_SECONDS = 1.0
 """How long a client may take to answer that it has heard of our going away."""
-
-
-_Anybody: TypeAlias = Greeting | Peer | Http1Peer
-"""Whoever has come, by what it speaks."""
 
 
 class NativeServer:
@@ -73,7 +69,7 @@ class NativeServer:
         self._tls: ssl.SSLContext | None = None
         self._closing = ExitStack()
         """All that ends when nobody is let in any longer."""
-        self._peers: set[_Anybody] = set()
+        self._peers: set[Visitor] = set()
         self._arriving: set[asyncio.Task[None]] = set()
         """Connections that TLS has not agreed on yet, mostly."""
         self._draining = False
@@ -129,17 +125,17 @@ class NativeServer:
     def _greeting(self) -> Greeting:
         return Greeting(self._peer, self._come, self._gone)
 
-    def _peer(self, protocol: str) -> Peer | Http1Peer:
+    def _peer(self, protocol: str) -> Visitor:
         if protocol == HTTP1:
             return self._make_http1(self._come, self._gone)
         return Peer(self._service, self._come, self._gone)
 
-    def _come(self, peer: _Anybody) -> None:
+    def _come(self, peer: Visitor) -> None:
         self._peers.add(peer)
         if self._draining:
             peer.drain()
 
-    def _gone(self, peer: _Anybody) -> None:
+    def _gone(self, peer: Visitor) -> None:
         self._peers.discard(peer)
         self._tell_if_empty()
 

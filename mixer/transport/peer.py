@@ -17,25 +17,15 @@ from typing import Any, TypeAlias
 from structlog.typing import FilteringBoundLogger
 
 from mixer.errors import Code, RpcError
+from mixer.transport import messages
 from mixer.transport.calls import DEFECT, INTERNAL, Handler, Limits, StreamHandler, is_cancelled
 from mixer.transport.http2.connection import Connection
 from mixer.transport.http2.frames import Reason
 from mixer.transport.http2.limits import Limits as HttpLimits
 from mixer.transport.http2.requests import Request
 from mixer.transport.http2.streams import Cancelled, Ended, Event, Opened, Part, Received, TooLarge
-from mixer.transport.messages import (
-    HEAD,
-    OK,
-    PREFIX_BYTES,
-    Call,
-    Messages,
-    NoCall,
-    framed,
-    only_message,
-    read_call,
-    status,
-    too_large,
-)
+from mixer.transport.messages import HEAD, OK, Call, Messages, NoCall, framed, only_message
+from mixer.transport.visitor import Told, Visitor
 
 _Rest: TypeAlias = Callable[[], Awaitable[bytes | None]]
 """What gives the answer of a call that waits, or nothing where it was sent already."""
@@ -57,13 +47,13 @@ class Service:
     limits: Limits
     log: FilteringBoundLogger
 
-    def is_streamed(self, request: Request) -> bool:
+    def is_streamed(self, path: bytes) -> bool:
         """Whether the parts of a request are wanted as they come."""
-        return request.path.decode("utf-8", "replace").removeprefix("/") in self.streams
+        return messages.method_of(path) in self.streams
 
     def connection(self) -> Connection:
         """A new connection."""
-        body_bytes = self.limits.max_message_bytes + PREFIX_BYTES
+        body_bytes = self.limits.max_message_bytes + messages.PREFIX_BYTES
         limits = HttpLimits(
             body_bytes=body_bytes,
             stream_window=max(_STREAM_WINDOW, body_bytes),  # a whole message is taken at once
@@ -72,18 +62,14 @@ class Service:
         return Connection(limits, self.is_streamed)
 
 
-class Peer(asyncio.Protocol):
+class Peer(Visitor):
     """Speaks with one client."""
 
-    def __init__(
-        self, service: Service, come: Callable[[Peer], object], gone: Callable[[Peer], object]
-    ) -> None:
-        """*come* and *gone* are told when the connection is."""
+    def __init__(self, service: Service, come: Told, gone: Told) -> None:
+        super().__init__(come, gone)
         self._service = service
-        self._come, self._gone = come, gone
         self._max_bytes = service.limits.max_message_bytes
         self._connection = service.connection()
-        self._transport: asyncio.Transport
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._messages: dict[int, Messages] = {}
         self._request: Request | None = None
@@ -95,15 +81,11 @@ class Peer(asyncio.Protocol):
         self._stalled: set[Hashable] = set()
         self._moved = asyncio.Event()
         """Set, and replaced, when something may be sent that had to wait."""
-        self.quiet = -1
-        """Looks in a row that found nothing to do; negative where something was said since."""
 
     # -- what asyncio tells
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._come(self)
+        super().connection_made(transport)
         self._flush()
 
     def data_received(self, data: bytes) -> None:
@@ -114,12 +96,12 @@ class Peer(asyncio.Protocol):
             else:
                 self._take(event)
         self._flush()
-        self._moves()
+        if self._messages:
+            self._moves()
 
     def _moves(self) -> None:
-        if self._messages:
-            self._moved.set()
-            self._moved = asyncio.Event()
+        self._moved.set()
+        self._moved = asyncio.Event()
 
     def pause_writing(self) -> None:
         """A peer that does not read is not read from: its answers would pile up here."""
@@ -132,7 +114,7 @@ class Peer(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         for task in self._tasks.values():
             task.cancel()
-        self._gone(self)
+        super().connection_lost(error)
 
     # -- calls
 
@@ -154,7 +136,7 @@ class Peer(asyncio.Protocol):
             self._wait(stream, self._call.timeout, partial(_rest, running, waits_for))
 
     def _look_up(self, request: Request) -> None:
-        call = read_call(request)
+        call = messages.read_call(request)
         handler = self._service.methods.get(call.method)
         if handler is None:
             raise RpcError(Code.UNIMPLEMENTED, f"there is no method {call.method!r} here")
@@ -162,15 +144,15 @@ class Peer(asyncio.Protocol):
 
     def _open(self, stream: int, request: Request) -> None:
         try:
-            call = read_call(request)
+            call = messages.read_call(request)
         except (NoCall, RpcError) as error:
             self._refuse(stream, error)
             return
-        messages = Messages(call.encoding, self._max_bytes, partial(self._used, stream))
-        self._messages[stream] = messages
+        asked = Messages(call.encoding, self._max_bytes, partial(self._used, stream))
+        self._messages[stream] = asked
         self._connection.begin(stream, HEAD)
         handler, send = self._service.streams[call.method], partial(self._send, stream)
-        self._wait(stream, call.timeout, partial(handler, aiter(messages), send))
+        self._wait(stream, call.timeout, partial(handler, aiter(asked), send))
 
     def _used(self, stream: int, count: int) -> None:
         self._connection.used(stream, count)
@@ -224,19 +206,19 @@ class Peer(asyncio.Protocol):
         if not isinstance(error, RpcError):
             self._service.log.exception(DEFECT)
             error = _UNKNOWN
-        self._connection.finish(stream, status(error, alone=stream not in self._messages))
+        self._connection.finish(stream, messages.status(error, alone=stream not in self._messages))
 
     def _take(self, event: Event) -> None:
-        messages = self._messages.get(event.stream)
+        asked = self._messages.get(event.stream)
         match event:
-            case Part() if messages:
-                messages.add(event.data)
-            case Ended() if messages:
-                messages.end()
+            case Part() if asked:
+                asked.add(event.data)
+            case Ended() if asked:
+                asked.end()
             case Opened(stream, request):
                 self._open(stream, request)
             case TooLarge(stream):
-                self._refuse(stream, too_large(self._max_bytes))
+                self._refuse(stream, messages.too_large(self._max_bytes))
             case Cancelled(stream) if stream in self._tasks:
                 self._tasks[stream].cancel()
 
@@ -272,8 +254,8 @@ class Peer(asyncio.Protocol):
 
         Streamed requests end here. A second time, do not wait for the client to hear it.
         """
-        for messages in self._messages.values():
-            messages.stop()
+        for asked in self._messages.values():
+            asked.stop()
         self._connection.drain()
         self._flush()
 
@@ -292,10 +274,6 @@ class Peer(asyncio.Protocol):
         self._stalled = stalled
         self.quiet = self.quiet + 1 if self._connection.is_idle else 0
         self._flush()
-
-    def abort(self) -> None:
-        """Close the connection at once."""
-        self._transport.abort()
 
 
 @types.coroutine

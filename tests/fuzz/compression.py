@@ -5,9 +5,11 @@ from __future__ import annotations
 import hpack
 from hpack.huffman import HuffmanEncoder
 from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
+from hpack.table import HeaderTable
 
-from mixer.transport.http2.compression import ENTRY_OVERHEAD, TABLE_BYTES, Decoder
+from mixer.transport.http2.compression import TABLE_BYTES, Decoder
 from mixer.transport.http2.frames import ConnectionFault
+from mixer.transport.http2.requests import ENTRY_OVERHEAD, Field, looked_at
 
 from .script import Script
 
@@ -27,10 +29,18 @@ def run(data: bytes) -> None:
         except ConnectionFault:
             assert expected is None, f"{block!r} is {expected}"
             return
-        assert expected == found, f"{block!r} is {expected}, not {found}"
-        assert ours._sent[::-1] == list(theirs.header_table.dynamic_entries)
-        sizes = [len(name) + len(value) + ENTRY_OVERHEAD for name, value in ours._sent]
+        assert expected == _pairs(found), f"{block!r} is {expected}, not {found}"
+        sent = _pairs(ours._table[len(HeaderTable.STATIC_TABLE) + 1 :])
+        assert sent == tuple(theirs.header_table.dynamic_entries)
+        sizes = [len(name) + len(value) + ENTRY_OVERHEAD for name, value in sent]
         assert sum(sizes) <= TABLE_BYTES
+        for field in found:
+            assert field == looked_at(field.name, field.value), "what was found out has changed"
+        assert len(ours._literals) <= 64
+
+
+def _pairs(fields: list[Field]) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple((field.name, field.value) for field in fields)
 
 
 def _theirs(decoder: hpack.Decoder, block: bytes) -> tuple[tuple[bytes, bytes], ...] | None:

@@ -10,7 +10,7 @@ import hpack
 from mixer.errors import RpcError
 from mixer.transport.calls import fitting
 from mixer.transport.http2.frames import Block, StreamFault
-from mixer.transport.http2.requests import request
+from mixer.transport.http2.requests import looked_at, request
 from mixer.transport.messages import (
     Messages,
     NoCall,
@@ -56,8 +56,9 @@ def _call(script: Script) -> bytes:
         headers.append((b"grpc-timeout", said))
     if script.number(2):
         headers.append((b"grpc-encoding", script.choice((*_ENCODINGS, script.some(10)))))
+    headers_said = tuple(looked_at(*header).says for header in headers)
     try:
-        call = read_call(request(tuple(headers)))
+        call = read_call(request(headers_said))
     except StreamFault:
         return b"identity"
     except NoCall as refused:

@@ -2,52 +2,93 @@
 Header compression of HTTP/2 (RFC 7541): blocks to headers, and headers to blocks.
 
 The standard's table and Huffman's code come from the package hpack. What is ours is a decoder that
-remembers whole blocks: a sidecar sends the same block for each call, once its table is filled.
+remembers. Many clients send the same block for each call, once their table is filled. A proxy that
+puts the number of each call into the table sends the same only of what says something to a server:
+what a header says is found out when it comes into the table, and what all of them say is known.
 
-Law: any block gives headers or a fault, in time and memory linear in its length.
+Law: any block gives headers or a fault, in time and memory linear in its length; what is remembered
+has bounds in number and bytes.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
 
 from hpack import HPACKDecodingError
 from hpack.hpack import encode_integer
 from hpack.table import HeaderTable
 
-from mixer.transport.http2 import huffman
-from mixer.transport.http2.frames import ConnectionFault, Header, Headers, Reason, StreamFault
-from mixer.transport.http2.requests import Request, request
+from mixer.transport.http2 import huffman, requests
+from mixer.transport.http2.frames import ConnectionFault, Headers, Reason, StreamFault
+from mixer.transport.http2.requests import Field, Request, Said, looked_at
 
 TABLE_BYTES: Final = 4096
 """The size of the table that a peer may fill, the default of the standard."""
 
-ENTRY_OVERHEAD: Final = 32
-"""What an entry of a table, or of a header list, counts beside its bytes."""
-
-_STATIC: Final = dict(enumerate(HeaderTable.STATIC_TABLE, 1))
-_LAST_STATIC: Final = len(_STATIC)
+_NEVER_INDEXED: Final = 0x10
 _MAX_INTEGER: Final = 1 << 24
 _MAX_REMEMBERED: Final = 64
 _MAX_REMEMBERED_BYTES: Final = 4096
+_Key = TypeVar("_Key")
+_Known = TypeVar("_Known")
+
+_STATIC: Final = [looked_at(*header) for header in ((b"", b""), *HeaderTable.STATIC_TABLE)]
+"""By index; there is no index 0."""
+
+
+class Memory(dict[_Key, _Known], Generic[_Key, _Known]):
+    """What may come again; the memory begins anew when it is full."""
+
+    def keep(self, key: _Key, known: _Known, size: int) -> None:
+        """Remember what is *known*, if its *size* in bytes allows."""
+        if size <= _MAX_REMEMBERED_BYTES:
+            if len(self) >= _MAX_REMEMBERED:
+                self.clear()
+            self[key] = known
 
 
 class Decoder:
     """One direction of one connection; blocks must come in the order they were sent."""
 
-    __slots__ = ("_changed", "_free", "_max_list", "_sent", "_table_bytes", "remembered")
+    def __init__(
+        self, max_list_bytes: int, is_streamed: Callable[[bytes], bool] = requests.never
+    ) -> None:
+        """
+        A list of more than *max_list_bytes* (RFC 9113, section 6.5.2) is refused.
 
-    def __init__(self, max_list_bytes: int) -> None:
-        """A list of more than *max_list_bytes* (RFC 9113, section 6.5.2) is refused."""
+        Whether a request *is_streamed* depends on its path.
+        """
         self._max_list = max_list_bytes
-        self._sent: list[Header] = []
-        """The headers that the peer has put into its table, the newest last."""
+        self._is_streamed = is_streamed
+        self._table = _STATIC.copy()
+        """By index, the newest that the peer has put in behind those of the standard."""
         self._table_bytes = self._free = TABLE_BYTES
         self._changed = False
-        self.remembered: dict[bytes, Request] = {}
+        self.blocks: Memory[bytes, Request] = Memory()
         """What whole blocks said that left the table as it is, as long as that does not change."""
+        self.said: Memory[Said, Request] = Memory()
+        """By what their headers say."""
+        self._literals: Memory[bytes, Field] = Memory()
+        """By their bytes, headers that came as such and do not depend on the table."""
 
-    def decode(self, block: bytes) -> Headers:
+    def read(self, block: bytes) -> Request:
+        """The request that a *block* makes. Raises as `decode`, and StreamFault as `request`."""
+        known = self.blocks.get(block)
+        if known is not None:
+            return known
+        self._changed = False
+        fields = self.decode(block)
+        says = tuple([field.says for field in fields])
+        known = self.said.get(says)
+        if known is None:
+            known = requests.request(says, self._is_streamed)
+            self.said.keep(says, known, _said_bytes(fields))
+        if not self._changed:
+            self.blocks.keep(block, known, len(block) + _said_bytes(fields))
+        return known
+
+    def decode(self, block: bytes) -> list[Field]:
         """
         The headers of a whole *block*.
 
@@ -59,93 +100,86 @@ class Decoder:
         except (LookupError, HPACKDecodingError):
             raise ConnectionFault(Reason.COMPRESSION_ERROR, "a malformed header block") from None
 
-    def read(self, block: bytes) -> Request:
-        """The request that a *block* makes. Raises as `decode`, and StreamFault as `request`."""
-        known = self.remembered.get(block)
-        if known is not None:
-            return known
-        self._changed = False
-        known = request(self.decode(block))
-        if (
-            not self._changed
-            and len(self.remembered) < _MAX_REMEMBERED
-            and len(block) <= _MAX_REMEMBERED_BYTES
-        ):
-            self.remembered[block] = known
-        return known
-
-    def _decode(self, block: bytes) -> Headers:
-        headers: list[Header] = []
-        at, room = 0, self._max_list
-        while at < len(block):
+    def _decode(self, block: bytes) -> list[Field]:
+        fields: list[Field] = []
+        table, at, end, room = self._table, 0, len(block), self._max_list
+        while at < end:
             first = block[at]
-            if first & 0x80:
-                index, at = (first & 0x7F, at + 1) if first < 0xFF else _integer(block, at, 7)
-                header = self._known(index)
-            elif first & 0x40:
-                header, at = self._literal(block, at, 6)
-                self._add(header)
-            elif first & 0x20:
+            at += 1
+            if first >= 0x80:
+                index = first & 0x7F
+                if index == 0x7F:
+                    index, at = _longer(block, at, index)
+                elif not index:
+                    raise LookupError("there is no index 0")
+                field = table[index]
+            elif first >= 0x40:
+                field, at = self._literal(block, at, first & 0x3F, 0x3F)
+                self._add(field)
+            elif first >= 0x20:
                 if room < self._max_list:
                     raise HPACKDecodingError("a table size after the first header")
-                size, at = _integer(block, at, 5)
+                size = first & 0x1F
+                if size == 0x1F:
+                    size, at = _longer(block, at, size)
                 self._resize(size)
                 continue
             else:
-                header, at = self._literal(block, at, 4)
-            room -= len(header[0]) + len(header[1]) + ENTRY_OVERHEAD
+                field, at = self._literal(block, at, first & 0x0F, 0x0F)
+            room -= field.size
             if room >= 0:
-                headers.append(header)
+                fields.append(field)
         if room < 0:
             raise StreamFault(Reason.ENHANCE_YOUR_CALM, "the header list is too large")
-        return tuple(headers)
+        return fields
 
-    def _literal(self, block: bytes, at: int, bits: int) -> tuple[Header, int]:
-        index, at = _integer(block, at, bits)
-        if index:
-            name = self._known(index)[0]
-        else:
-            name, at = _string(block, at)
-        value, at = _string(block, at)
-        return (name, value), at
+    def _literal(self, block: bytes, at: int, index: int, full: int) -> tuple[Field, int]:
+        """A header whose name has an *index*, longer if that is *full*, or is a text if it is 0."""
+        start = at - 1
+        if index == full:
+            index, at = _longer(block, at, index)
+        if index >= len(_STATIC):
+            value, at = _text(block, at)
+            return looked_at(self._table[index].name, value), at
+        _, end = _ends(block, at if index else _ends(block, at)[1])
+        literal = block[start:end]
+        known = self._literals.get(literal)
+        if known is None:
+            name, at = (self._table[index].name, at) if index else _text(block, at)
+            value, _ = _text(block, at)
+            known = looked_at(name, value)
+            if literal[0] & 0xF0 != _NEVER_INDEXED:  # not to be in any table (section 7.1.3)
+                self._literals.keep(literal, known, known.size)
+        return known, end
 
-    def _known(self, index: int) -> Header:
-        """The header that has an *index* (section 2.3.3). Raises LookupError."""
-        return self._sent[_LAST_STATIC - index] if index > _LAST_STATIC else _STATIC[index]
-
-    def _add(self, header: Header) -> None:
-        """Put a header into the table; the oldest make room (section 4.4)."""
-        self._changes()
-        self._sent.append(header)
-        self._free -= len(header[0]) + len(header[1]) + ENTRY_OVERHEAD
+    def _add(self, field: Field) -> None:
+        """Put a header into the table (section 4.4)."""
+        self._table.insert(len(_STATIC), field)
+        self._free -= field.size
         self._evict()
 
     def _resize(self, size: int) -> None:
         if size > TABLE_BYTES:
             raise HPACKDecodingError("a table larger than allowed")
-        self._changes()
         self._free += size - self._table_bytes
         self._table_bytes = size
         self._evict()
 
     def _evict(self) -> None:
-        while self._free < 0:
-            name, value = self._sent.pop(0)
-            self._free += len(name) + len(value) + ENTRY_OVERHEAD
-
-    def _changes(self) -> None:
-        """Forget what was said of blocks, as the table is about to be another."""
+        """Have the oldest make room, now that the table is another than the one blocks knew."""
         self._changed = True
-        self.remembered.clear()
+        self.blocks.clear()
+        while self._free < 0:
+            self._free += self._table.pop().size
 
 
-def _integer(block: bytes, at: int, bits: int) -> tuple[int, int]:
-    """An integer with a prefix of so many *bits* (section 5.1), and the place after it."""
-    full = (1 << bits) - 1
-    value = block[at] & full
-    at += 1
-    if value < full:
-        return value, at
+def _said_bytes(fields: list[Field]) -> int:
+    """What it takes to remember what headers say."""
+    return sum(field.size if field.says else requests.ENTRY_OVERHEAD for field in fields)
+
+
+def _longer(block: bytes, at: int, value: int) -> tuple[int, int]:
+    """An integer that is no less than *value*, its prefix (section 5.1), and the place after it."""
     shift = 0
     while True:
         byte = block[at]
@@ -158,15 +192,22 @@ def _integer(block: bytes, at: int, bits: int) -> tuple[int, int]:
             return value, at
 
 
-def _string(block: bytes, at: int) -> tuple[bytes, int]:
-    """A text (section 5.2), and the place after it."""
-    is_huffman = block[at] & 0x80
-    length, at = _integer(block, at, 7)
-    end = at + length
-    if end > len(block):
+def _ends(block: bytes, at: int) -> tuple[int, int]:
+    """Where the text of a string begins and ends (section 5.2)."""
+    length = block[at] & 0x7F
+    at += 1
+    if length == 0x7F:
+        length, at = _longer(block, at, length)
+    if at + length > len(block):
         raise HPACKDecodingError("a text longer than its block")
-    text = block[at:end]
-    return (huffman.decode(text) if is_huffman else text), end
+    return at, at + length
+
+
+def _text(block: bytes, at: int) -> tuple[bytes, int]:
+    """The text of a string, and the place after it."""
+    start, end = _ends(block, at)
+    text = block[start:end]
+    return (huffman.decode(text) if block[at] & 0x80 else text), end
 
 
 def encode(headers: Headers) -> bytes:

@@ -17,30 +17,26 @@ from mixer.transport.http2.frames import ConnectionFault, Reason, Setting, Strea
 from mixer.transport.http2.limits import Limits
 from mixer.transport.http2.outbound import Outbound
 from mixer.transport.http2.reading import Reader
-from mixer.transport.http2.requests import Request, trailers
-from mixer.transport.http2.streams import ENDED, FRESH, Cancelled, Event, Opened, Received, Stream
+from mixer.transport.http2.requests import never, trailers
+from mixer.transport.http2.streams import Cancelled, Event, Opened, Received, Stream
 
 _REMEMBERED_RESETS = 128
 _GOING_AWAY = b"going it"
 """What a ping says to find out that the peer has read all before it."""
 
 
-def _none(request: Request) -> bool:
-    return False
-
-
-class Connection:
+class Connection(Outbound):
     """A server's side of one connection."""
 
     def __init__(
-        self, limits: Limits | None = None, is_streamed: Callable[[Request], bool] = _none
+        self, limits: Limits | None = None, is_streamed: Callable[[bytes], bool] = never
     ) -> None:
-        """Requests that are *streamed* come in parts, as they are sent; all others whole."""
+        """Requests for a path that *is_streamed* come in parts, as they are sent; others whole."""
+        super().__init__()
         self._limits = limits = limits or Limits()
         self._max_held = max(limits.held_bytes, limits.body_bytes)
         self._held = 0
         """What is held of all streams together."""
-        self._is_streamed = is_streamed
         self._events: list[Event] = []
         self._reader = Reader(limits.header_list_bytes)
         self._last = -1
@@ -49,7 +45,7 @@ class Connection:
         """Whether the peer ever passed over a stream."""
         self._resets: deque[int] = deque(maxlen=_REMEMBERED_RESETS)
         """Streams that we reset; what comes on them was sent before the peer heard of it."""
-        self._decoder = Decoder(limits.header_list_bytes)
+        self._decoder = Decoder(limits.header_list_bytes, is_streamed)
         self._used = 0
         """Bytes of bodies that the peer may not send again yet; they are limited by stream."""
         self._nuisances = -1  # the first SETTINGS is none
@@ -59,91 +55,61 @@ class Connection:
         self.closed = False
         """Whether the connection is to be closed when the output is written."""
 
-        out = self._outbound = Outbound(self._answered)
-        self.respond, self.begin = out.respond, out.begin
-        self.send, self.finish = out.send, out.finish
-        self.is_blocked, self.output = out.is_blocked, out.output
-        self._streams, self._out = out.streams, out.out
         greeting = [
             (Setting.MAX_CONCURRENT_STREAMS, limits.concurrent_streams),
             (Setting.INITIAL_WINDOW_SIZE, limits.stream_window),
             (Setting.MAX_HEADER_LIST_SIZE, limits.header_list_bytes),
         ]
-        self._out.append(frames.settings(greeting))
-        self._out.append(frames.window_update(0, limits.connection_window - INITIAL_WINDOW))
+        window = limits.connection_window - INITIAL_WINDOW
+        self._out += frames.settings(greeting), frames.window_update(0, window)
 
     # -- in
 
     def receive(self, data: bytes) -> list[Event]:
         """Take what the peer sent; the events that follow from it, in order."""
+        events = self._events = []
         if self.closed:
-            return []
+            return events
         try:
             for kind, flags, stream, payload in self._reader.read(data):
                 try:
-                    self._take(kind, flags, stream, payload)
+                    if kind == frames.DATA:
+                        self._data(flags, stream, payload)
+                    elif kind == frames.HEADERS:
+                        self._headers(flags & frames.END_STREAM, stream, payload)
+                    else:
+                        self._control(kind, flags, stream, payload)
                 except StreamFault as fault:
                     self._annoy()
-                    self._reset(stream & MAX_WINDOW, fault.reason)
+                    self._reset(stream, fault.reason)
             if self._used * 2 >= self._limits.connection_window:
                 self._out.append(frames.window_update(0, self._used))
                 self._used = 0
         except ConnectionFault as fault:
             self._go_away(fault.reason, str(fault))
             self.closed = True
-        return self._told()
-
-    def _told(self) -> list[Event]:
-        events, self._events = self._events, []
         return events
 
     def _go_away(self, reason: Reason, text: str = "") -> None:
         self._out.append(frames.go_away(max(self._last, 0), reason, text))
 
-    def _take(self, kind: int, flags: int, number: int, payload: bytes) -> None:
-        # Fast path: headers as before, and a body in one frame. It saves the state of a request
-        # that is half there, and most of the cost of a call.
-        if (
-            kind == frames.DATA
-            and flags == frames.END_STREAM
-            and (stream := self._streams.get(number)) is not None
-            and stream.state == FRESH
-            and stream.request.content_length in (None, len(payload))
-            and len(payload) <= self._limits.body_bytes
-        ):
-            stream.state = ENDED
-            self._used += len(payload)
-            # As Received(...) does, for a third of the time.
-            self._events.append(tuple.__new__(Received, (number, stream.request, payload)))
-        elif (
-            kind == frames.HEADERS
-            and flags == frames.END_HEADERS
-            and number == self._last + 2
-            and (request := self._decoder.remembered.get(payload)) is not None
-        ):
-            self._last = number
-            self._open(number, request)
-        else:
-            self._frame(kind, flags, number & MAX_WINDOW, payload)
-
-    def _frame(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
+    def _control(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
+        """Take a frame that is no part of a request."""
         frames.check_shape(kind, flags, stream, payload)
         match kind:
-            case frames.DATA:
-                self._data(flags, stream, payload)
-            case frames.HEADERS if stream > self._last:
-                self._head(flags & frames.END_STREAM, stream, payload)
-            case frames.HEADERS:
-                self._check_opened(stream)
-                self._trailers(flags & frames.END_STREAM, stream, payload)
             case frames.WINDOW_UPDATE:
                 if stream:
                     self._check_opened(stream)
-                self._outbound.widen(stream, int.from_bytes(payload, "big") & MAX_WINDOW)
+                self._widen(stream, int.from_bytes(payload, "big") & MAX_WINDOW)
+            case frames.SETTINGS | frames.PING if flags & frames.ACK:
+                if self._draining and payload == _GOING_AWAY:
+                    self._refuse()
             case frames.SETTINGS:
-                self._settings(flags, payload)
+                self._annoy()
+                self._settings(payload)
             case frames.PING:
-                self._ping(flags, payload)
+                self._annoy()
+                self._out.append(frames.frame(frames.PING, frames.ACK, 0, payload))
             case frames.RST_STREAM:
                 self._check_opened(stream)
                 self._annoy()
@@ -161,8 +127,22 @@ class Connection:
             raise ConnectionFault(Reason.PROTOCOL_ERROR, f"stream {stream} is not open")
 
     def _data(self, flags: int, number: int, payload: bytes) -> None:
+        size = len(payload)
+        self._used += size
+        stream = self._streams.get(number)
+        if (
+            flags == frames.END_STREAM
+            and stream is not None
+            and stream.is_fresh
+            and stream.request.content_length in (None, size)
+            and size <= self._limits.body_bytes
+        ):
+            # Fast path: a body in one frame. It saves the state of a request that is half there.
+            stream.is_fresh, stream.has_ended = False, True
+            # As Received(...) does, for a third of the time.
+            self._events.append(tuple.__new__(Received, (number, stream.request, payload)))
+            return None
         self._check_opened(number)
-        self._used += len(payload)
         stream = self._unfinished(number)
         if stream is None:
             return self._pass_over(number, StreamFault(Reason.STREAM_CLOSED, "data after the end"))
@@ -183,7 +163,7 @@ class Connection:
     def _unfinished(self, number: int) -> Stream | None:
         """The stream of a request that has not ended."""
         stream = self._streams.get(number)
-        return stream if stream is not None and stream.state != ENDED else None
+        return stream if stream is not None and not stream.has_ended else None
 
     def _pass_over(self, stream: int, fault: StreamFault | ConnectionFault) -> None:
         """Pass over what comes on a stream that we reset (section 5.4.2); else it is a *fault*."""
@@ -191,30 +171,26 @@ class Connection:
             raise fault
         self._annoy()
 
-    def _head(self, ends: int, number: int, block: bytes) -> None:
-        if number % 2 == 0:
-            raise ConnectionFault(Reason.PROTOCOL_ERROR, f"stream {number} is not a client's")
-        self._left_out |= number != self._last + 2
+    def _headers(self, ends: int, number: int, block: bytes) -> None:
+        if number != self._last + 2:
+            if number <= self._last or number % 2 == 0:
+                self._check_opened(number)
+                return self._trailers(ends, number, block)
+            self._left_out = True
         self._last = number
         request = self._decoder.read(block)
-        is_streamed = self._is_streamed(request)
-        if is_streamed:
-            self._decoder.remembered.pop(block, None)  # so that it comes here each time
-        stream = self._open(number, request)
-        if is_streamed:
-            stream.begin(is_streamed, self._limits)
+        if len(self._streams) >= self._max_streams:
+            raise StreamFault(Reason.REFUSED_STREAM, "more streams at once than are taken now")
+        stream = Stream(number, request, self._initial_window, is_fresh=not request.is_streamed)
+        self._streams[number] = stream
+        if request.is_streamed:
             self._events.append(Opened(number, request))
         if ends:
             self._finish(stream)
-
-    def _open(self, number: int, request: Request) -> Stream:
-        if len(self._streams) >= self._max_streams:
-            raise StreamFault(Reason.REFUSED_STREAM, "more streams at once than are taken now")
-        stream = self._streams[number] = Stream(number, request, self._outbound.initial_window)
-        return stream
+        return None
 
     def _trailers(self, ends: int, number: int, block: bytes) -> None:
-        headers = self._decoder.decode(block)
+        fields = self._decoder.decode(block)
         stream = self._unfinished(number)
         if stream is None:
             # One that was passed over counts as closed, but was never opened (section 5.1.1).
@@ -222,7 +198,7 @@ class Connection:
             return self._pass_over(number, ConnectionFault(reason, "headers after the end"))
         if not ends:
             raise StreamFault(Reason.PROTOCOL_ERROR, "trailers must end the stream")
-        trailers(headers)
+        trailers(fields)
         return self._finish(stream)
 
     def _finish(self, stream: Stream) -> None:
@@ -234,22 +210,12 @@ class Connection:
         self._held -= stream.held
         stream.held = 0
 
-    def _settings(self, flags: int, payload: bytes) -> None:
-        if flags & frames.ACK:
-            return
-        self._annoy()
+    def _settings(self, payload: bytes) -> None:
         window = dict(frames.read_settings(payload)).get(Setting.INITIAL_WINDOW_SIZE)
         if window is not None:
             # Once, whatever a frame says how often: it costs work for each stream.
-            self._outbound.resize(window)
+            self._resize(window)
         self._out.append(frames.frame(frames.SETTINGS, frames.ACK, 0))
-
-    def _ping(self, flags: int, payload: bytes) -> None:
-        if not flags & frames.ACK:
-            self._annoy()
-            self._out.append(frames.frame(frames.PING, frames.ACK, 0, payload))
-        elif self._draining and payload == _GOING_AWAY:
-            self._refuse()
 
     def _annoy(self) -> None:
         """Count a frame that costs us work and gets the peer nothing."""
@@ -264,10 +230,10 @@ class Connection:
 
     def _forget(self, number: int) -> None:
         """End a stream; whoever was told of it is told so."""
-        stream = self._outbound.forget(number)
+        stream = self._unsend(number)
         if stream is not None:
             self._let_go(stream)
-            if stream.is_streamed or stream.state == ENDED:
+            if stream.request.is_streamed or stream.has_ended:
                 self._events.append(Cancelled(number))
 
     # -- out
@@ -276,7 +242,7 @@ class Connection:
         """Count an answer, and tell a peer that has not sent all of its request not to."""
         if self._nuisances:
             self._nuisances -= 1
-        if stream.state != ENDED:
+        if not stream.has_ended:
             self._let_go(stream)
             self._reset(stream.number, Reason.NO_ERROR)
 
@@ -289,9 +255,10 @@ class Connection:
 
     def cut(self, stream: int, reason: Reason) -> list[Event]:
         """End a stream without an answer; what follows from it."""
+        events = self._events = []
         if stream in self._streams:
             self._reset(stream, reason)
-        return self._told()
+        return events
 
     def forgive(self, nuisances: int) -> None:
         """Forget some *nuisances*, as time passes: who pings a few times a minute is no flood."""
@@ -308,8 +275,8 @@ class Connection:
             self._refuse()
         elif not self.closed:
             self._draining = True
-            self._out.append(frames.go_away(MAX_WINDOW, Reason.NO_ERROR))
-            self._out.append(frames.frame(frames.PING, 0, 0, _GOING_AWAY))
+            ping = frames.frame(frames.PING, 0, 0, _GOING_AWAY)
+            self._out += frames.go_away(MAX_WINDOW, Reason.NO_ERROR), ping
 
     def _refuse(self) -> None:
         if self._max_streams >= 0 and not self.closed:

@@ -40,8 +40,8 @@ _SIZES: Final = {PRIORITY: 5, RST_STREAM: 4, PING: 8, WINDOW_UPDATE: 4}
 _HAS_STREAM: Final = {PRIORITY: True, RST_STREAM: True, SETTINGS: False, PING: False, GOAWAY: False}
 """Whether frames of a kind are for a stream or for the connection."""
 
-_HEAD = struct.Struct(">IBi")
-"""Length and kind as one number, flags, stream; the sign of the last is the reserved bit."""
+_HEAD = struct.Struct(">IBI")
+"""Length and kind as one number, flags, stream with the reserved bit before it."""
 
 _SETTING = struct.Struct(">HI")
 _U32 = struct.Struct(">I")
@@ -104,15 +104,20 @@ class Block:
         """The same where nothing follows."""
 
 
+def head(kind: int, flags: int, stream: int, size: int) -> bytes:
+    """What comes before a payload of *size* bytes."""
+    return _HEAD.pack(size << 8 | kind, flags, stream)
+
+
 def frame(kind: int, flags: int, stream: int, payload: bytes | memoryview = b"") -> bytes:
     """One frame; its payload has at most MAX_PAYLOAD bytes."""
-    return _HEAD.pack(len(payload) << 8 | kind, flags, stream) + payload
+    return head(kind, flags, stream, len(payload)) + payload
 
 
 read_head = _HEAD.unpack_from
 """
-Of a frame's head in some bytes, at a place: length << 8 | kind, flags, stream; the stream is
-negative where the reserved bit is set.
+Of a frame's head in some bytes, at a place: length << 8 | kind, flags, stream, which may have the
+reserved bit before it.
 """
 
 

@@ -7,8 +7,8 @@ costs work for the streams that it moves, not for all that wait.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable
 
 from mixer.transport.http2 import frames
 from mixer.transport.http2.flow import INITIAL_WINDOW, MAX_WINDOW
@@ -17,36 +17,31 @@ from mixer.transport.http2.streams import Stream
 
 
 class Outbound:
-    """The answers of one connection; its *out* is what is to be written."""
+    """The half of a connection that sends."""
 
-    __slots__ = ("_ended", "_turns", "initial_window", "out", "streams", "window")
-
-    def __init__(self, ended: Callable[[Stream], object]) -> None:
-        """*ended* is told of each stream whose answer is sent to its end."""
-        self._ended = ended
-        self.out: list[bytes] = []
-        self.streams: dict[int, Stream] = {}
+    def __init__(self) -> None:
+        self._out: list[bytes] = []
+        """What is to be written."""
+        self._streams: dict[int, Stream] = {}
         """By number, all streams whose answer has not ended."""
-        self.initial_window = INITIAL_WINDOW
-        self.window = INITIAL_WINDOW
+        self._initial_window = self.window = INITIAL_WINDOW
         self._turns: OrderedDict[int, Stream] = OrderedDict()
         """Those of them that wait for nothing but the window of the connection."""
 
     def respond(self, number: int, head: Block, body: bytes, end: Block) -> None:
         """Answer a request whole, where anybody still waits for it."""
-        stream = self.streams.get(number)
+        stream = self._streams.get(number)
         if stream is None or stream.end is not None:
             return
         size = len(body)
         if size <= stream.window and size <= self.window and size <= frames.MAX_PAYLOAD:
-            # Fast path: all of it passes, as one piece of bytes.
+            # Fast path: all of it passes at once.
             self.window -= size
-            del self.streams[number]
-            to = number.to_bytes(4, "big")
-            opens = size.to_bytes(3, "big") + b"\0\0"
-            parts = head.opens, to, head.block, opens, to, body, end.ends, to, end.block
-            self.out.append(b"".join(parts))
-            self._ended(stream)
+            del self._streams[number]
+            data = frames.head(frames.DATA, 0, number, size)
+            to = data[-4:]
+            self._out += head.opens, to, head.block, data, body, end.ends, to, end.block
+            self._answered(stream)
         else:
             self.begin(number, head)
             self.send(number, body)
@@ -54,13 +49,13 @@ class Outbound:
 
     def _open(self, number: int) -> Stream | None:
         """The stream of an answer that can be given, or gone on with."""
-        stream = self.streams.get(number)
+        stream = self._streams.get(number)
         return stream if stream is not None and stream.end is None else None
 
     def begin(self, number: int, head: Block) -> None:
         """Send the headers of an answer, where anybody still waits for it."""
         if self._open(number):
-            self.out.append(head.opens + number.to_bytes(4, "big") + head.block)
+            self._out.append(head.opens + number.to_bytes(4, "big") + head.block)
 
     def send(self, number: int, data: bytes) -> None:
         """Send a part of an answer's body, as soon as the peer's windows allow."""
@@ -78,9 +73,9 @@ class Outbound:
     def _end(self, stream: Stream) -> None:
         """End an answer of which nothing is left but the end, if that is known."""
         if stream.end is not None and not stream.unsent:
-            del self.streams[stream.number]
-            self.out.append(stream.end.ends + stream.number.to_bytes(4, "big") + stream.end.block)
-            self._ended(stream)
+            del self._streams[stream.number]
+            self._out.append(stream.end.ends + stream.number.to_bytes(4, "big") + stream.end.block)
+            self._answered(stream)
 
     def _ready(self, stream: Stream) -> None:
         """Give a stream a turn, if its window lets something pass and it has none yet."""
@@ -97,30 +92,34 @@ class Outbound:
             data, stream.unsent = stream.unsent[:room], stream.unsent[room:]
             self.window -= len(data)
             stream.window -= len(data)
-            self.out.append(frames.frame(frames.DATA, 0, number, data))
+            self._out.append(frames.frame(frames.DATA, 0, number, data))
             self._ready(stream)
             self._end(stream)
 
     def is_blocked(self, number: int) -> bool:
         """Whether what was sent on a stream waits for its peer."""
-        stream = self.streams.get(number)
+        stream = self._streams.get(number)
         return stream is not None and len(stream.unsent) > 0
+
+    @abstractmethod
+    def _answered(self, stream: Stream) -> None:
+        """Take note of an answer that is sent to its end."""
 
     def output(self) -> bytes:
         """What is to be written to the peer now."""
-        data = self.out[0] if len(self.out) == 1 else b"".join(self.out)
-        self.out.clear()
+        data = b"".join(self._out)
+        self._out.clear()
         return data
 
-    def forget(self, number: int) -> Stream | None:
+    def _unsend(self, number: int) -> Stream | None:
         """Send nothing more on a stream; what it was."""
         self._turns.pop(number, None)
-        return self.streams.pop(number, None)
+        return self._streams.pop(number, None)
 
-    def widen(self, number: int, increment: int) -> None:
+    def _widen(self, number: int, increment: int) -> None:
         """Take a WINDOW_UPDATE of a stream, if it is open, or of the connection, as 0."""
         fault = StreamFault if number else ConnectionFault
-        widened = self.streams.get(number) if number else self
+        widened = self._streams.get(number) if number else self
         if widened is None:
             return
         if not increment:
@@ -132,11 +131,11 @@ class Outbound:
             self._ready(widened)
         self._go_on()
 
-    def resize(self, initial_window: int) -> None:
+    def _resize(self, initial_window: int) -> None:
         """Take another initial window, which changes the windows of all streams (section 6.9.2)."""
-        change = initial_window - self.initial_window
-        self.initial_window = initial_window
-        for stream in self.streams.values():
+        change = initial_window - self._initial_window
+        self._initial_window = initial_window
+        for stream in self._streams.values():
             stream.window += change
             if stream.window > MAX_WINDOW:
                 raise ConnectionFault(Reason.FLOW_CONTROL_ERROR, "a window is too large")

@@ -11,25 +11,18 @@ from collections.abc import Hashable, Iterator
 from typing import Final, TypeAlias
 
 from mixer.transport.http2 import frames
-from mixer.transport.http2.flow import MAX_WINDOW
-from mixer.transport.http2.frames import (
-    END_HEADERS,
-    END_STREAM,
-    HEAD_BYTES,
-    HEADERS,
-    PREFACE,
-    ConnectionFault,
-    Reason,
-    read_head,
-)
+from mixer.transport.http2.frames import END_STREAM, HEAD_BYTES, HEADERS, ConnectionFault, Reason
 
 Frame: TypeAlias = tuple[int, int, int, bytes]
-"""Kind, flags, stream, payload; the reserved bit makes the number of the stream negative."""
+"""Kind, flags, stream, payload."""
 
 _LARGEST: Final = frames.MAX_PAYLOAD << 8 | 0xFF
 """Of the first number in a frame's head."""
 
-_WHOLE: Final = END_HEADERS | END_STREAM
+_NUMBER: Final = 2**31 - 1
+"""Of the second, without the reserved bit."""
+
+_WHOLE: Final = frames.END_HEADERS | END_STREAM
 _GREETING: Final = (frames.SETTINGS, 0)
 _MAX_PARTS: Final = 64
 _FOR_LIST: Final = 4
@@ -39,12 +32,11 @@ _FOR_LIST: Final = 4
 class Reader:
     """What comes on one connection."""
 
-    __slots__ = ("_begun", "_due", "_ends", "_max_block", "_parts", "_rest")
-
     def __init__(self, max_list_bytes: int) -> None:
         """A header block may have some times *max_list_bytes*."""
         self._max_block = _FOR_LIST * max_list_bytes
-        self._begun = False
+        self._preface = frames.PREFACE
+        """What of it has still to come."""
         self._rest = b""
         """The beginning of a frame that is not whole."""
         self._due: tuple[int, int] | None = _GREETING
@@ -61,25 +53,25 @@ class Reader:
         END_STREAM says something.
         """
         buffer, at = self._rest + data, 0
-        if not self._begun:
-            if not PREFACE.startswith(buffer[: len(PREFACE)]):
+        if self._preface:
+            if not buffer.startswith(self._preface[: len(buffer)]):
                 raise ConnectionFault(Reason.PROTOCOL_ERROR, "this is not HTTP/2")
-            self._begun = len(buffer) >= len(PREFACE)
-            at = len(PREFACE) if self._begun else 0
-        end = len(buffer) if self._begun else 0
-        while at + HEAD_BYTES <= end:
-            head, flags, stream = read_head(buffer, at)
+            at = min(len(buffer), len(self._preface))
+            self._preface = self._preface[at:]
+        start, end = at + HEAD_BYTES, len(buffer)
+        while start <= end:
+            head, flags, stream = frames.read_head(buffer, at)
             if head > _LARGEST:
                 raise ConnectionFault(Reason.FRAME_SIZE_ERROR, "a frame longer than allowed")
-            start = at + HEAD_BYTES
             stop = start + (head >> 8)
             if stop > end:
                 break
-            at, kind, payload = stop, head & 0xFF, buffer[start:stop]
+            kind, payload = head & 0xFF, buffer[start:stop]
+            at, start = stop, stop + HEAD_BYTES
             if self._due is None and (kind != HEADERS or flags | END_STREAM == _WHOLE):
-                yield kind, flags, stream, payload
+                yield kind, flags, stream & _NUMBER, payload
             else:
-                yield from self._part(kind, flags, stream & MAX_WINDOW, payload)
+                yield from self._part(kind, flags, stream & _NUMBER, payload)
         self._rest = buffer[at:]
 
     def _part(self, kind: int, flags: int, stream: int, payload: bytes) -> Iterator[Frame]:
@@ -100,7 +92,7 @@ class Reader:
         if len(self._parts) > _MAX_PARTS or sum(map(len, self._parts)) > self._max_block:
             raise ConnectionFault(Reason.ENHANCE_YOUR_CALM, "an endless header block")
         self._due = (frames.CONTINUATION, stream)
-        if flags & END_HEADERS:
+        if flags & frames.END_HEADERS:
             block, self._due, self._parts = b"".join(self._parts), None, []
             yield HEADERS, self._ends, stream, block
 

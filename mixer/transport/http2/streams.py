@@ -6,7 +6,9 @@ Law: what of a request is held, here or by whoever was given its parts, is known
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
+
+import msgspec
 
 from mixer.transport.http2 import frames
 from mixer.transport.http2.flow import ReceiveWindow
@@ -47,7 +49,6 @@ class TooLarge(NamedTuple):
     """A request whose body is larger than may be; the rest of it is not kept."""
 
     stream: int
-    request: Request
 
 
 class Cancelled(NamedTuple):
@@ -58,24 +59,21 @@ class Cancelled(NamedTuple):
 
 Event: TypeAlias = Received | Opened | Part | Ended | TooLarge | Cancelled
 
-FRESH: Final = 0
-"""Nothing but the head of the request has come, and the body is wanted whole."""
 
-BEGUN: Final = 1
-"""Its body comes."""
+class Stream(msgspec.Struct, eq=False):
+    """A request and its answer, until the answer has ended."""
 
-ENDED: Final = 2
-"""All of it has come."""
+    number: int
+    request: Request
+    window: int
+    """How much of the answer the peer takes; negative after some changes of its settings."""
 
+    is_fresh: bool
+    """Whether nothing but the head of the request has come, and the body is wanted whole."""
 
-class Stream:
-    """
-    A request and its answer, until the answer has ended.
+    has_ended: bool = False
+    """Whether all of the request has come."""
 
-    What most calls have no use for, as they come whole and leave whole, is a default of the class.
-    """
-
-    state: int = FRESH
     held: int = 0
     """Bytes of the request that are kept, here or by whoever takes the parts."""
 
@@ -85,29 +83,14 @@ class Stream:
     end: Block | None = None
     """The trailers of the answer; None where more of it is to come."""
 
-    is_streamed: bool = False
-    """Whether parts of the request are passed on as they come; there may be any number of them."""
-
-    _received = 0
+    _received: int = 0
     _body: bytes | bytearray = b""
-    _window: ReceiveWindow
-
-    def __init__(self, number: int, request: Request, window: int) -> None:
-        """The peer takes *window* bytes of the answer; negative after some changes of settings."""
-        self.number = number
-        self.request = request
-        self.window = window
+    _window: ReceiveWindow | None = None
 
     @property
     def waits_for_peer(self) -> bool:
         """Whether the peer must send the rest of the request, or let pass that of the answer."""
-        return len(self.unsent) > 0 or not (self.state == ENDED or self.is_streamed)
-
-    def begin(self, is_streamed: bool, limits: Limits) -> None:
-        """Expect the body of the request, in parts or whole."""
-        self.state, self.is_streamed = BEGUN, is_streamed
-        self._window = ReceiveWindow(limits.stream_window)
-        self._body = bytearray()
+        return len(self.unsent) > 0 or not (self.has_ended or self.request.is_streamed)
 
     def take(self, payload: bytes, flags: int, limits: Limits, events: list[Event]) -> int:
         """
@@ -115,13 +98,14 @@ class Stream:
 
         Raises StreamFault and ConnectionFault.
         """
-        if self.state == FRESH:
-            self.begin(is_streamed=False, limits=limits)
+        if self._window is None:
+            self.is_fresh = False
+            self._window, self._body = ReceiveWindow(limits.stream_window), bytearray()
         if not self._window.use(len(payload)):
             raise StreamFault(Reason.FLOW_CONTROL_ERROR, "more data than the window allows")
         data = frames.unpadded(payload, flags)
         self._received += len(data)
-        if self.is_streamed:
+        if self.request.is_streamed:
             self.held += len(data)
             if data:
                 events.append(Part(self.number, data))
@@ -136,15 +120,15 @@ class Stream:
     def used(self, count: int) -> int:
         """Let go of *count* bytes of parts; the increment to grant now, 0 for none yet."""
         self.held -= count
-        return self._window.take(count)
+        return self._window.take(count) if self._window else 0
 
     def finish(self, limits: Limits) -> Event:
         """Take the end of the request; what there is to tell of it. Raises StreamFault."""
         if self.request.content_length not in (None, self._received):
             raise StreamFault(Reason.PROTOCOL_ERROR, "the body is not as long as content-length")
-        self.state = ENDED
-        if self.is_streamed:
+        self.is_fresh, self.has_ended = False, True
+        if self.request.is_streamed:
             return Ended(self.number)
         if self._received > limits.body_bytes:
-            return TooLarge(self.number, self.request)
+            return TooLarge(self.number)
         return Received(self.number, self.request, bytes(self._body))

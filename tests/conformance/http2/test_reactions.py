@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from mixer.transport.http2.connection import Connection
-from mixer.transport.http2.requests import Request
 from mixer.transport.http2.streams import Event
 
 from . import framing, heads, streams
@@ -79,8 +78,8 @@ def test_the_server_reacts_as_the_standard_says(address: str, case: Case) -> Non
         assert not peer.closed
 
 
-def is_watch(request: Request) -> bool:
-    return request.path == WATCH.encode()
+def is_watch(path: bytes) -> bool:
+    return path == WATCH.encode()
 
 
 def reaction(sent: list[bytes]) -> tuple[list[Event], bytes, bool]:

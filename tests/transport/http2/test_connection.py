@@ -19,6 +19,7 @@ from mixer.transport.http2.frames import PREFACE, Block, Reason, Setting, frame
 from mixer.transport.http2.limits import Limits
 from mixer.transport.http2.streams import (
     Cancelled,
+    Opened,
     Received,
     TooLarge,
 )
@@ -168,8 +169,33 @@ def test_what_is_used_of_the_connection_is_granted_again() -> None:
     assert ours.output() == frames.window_update(0, 50_000)
 
 
+def test_a_request_is_streamed_each_time_it_comes() -> None:
+    ours = Connection(is_streamed=lambda path: path == b"/a.B/C")
+    ours.receive(GREETING)
+    opened = [ours.receive(headers(stream, 4)) for stream in (1, 3, 5)]
+    assert [type(event) for (event,) in opened] == [Opened] * 3
+    whole = block((":method", "POST"), (":scheme", "http"), (":path", "/whole"))
+    assert ours.receive(headers(7, 4, whole)) == []
+    (event,) = ours.receive(frame(frames.DATA, 1, 7, b"x"))
+    assert isinstance(event, Received)
+
+
+def test_a_body_is_checked_however_its_headers_came() -> None:
+    """The shortest way from headers to a call is the same for a block that changes the table."""
+    ours = Connection(Limits(body_bytes=100))
+    ours.receive(GREETING)
+    for stream in range(1, 9, 2):
+        numbered = block(("x-request-id", str(stream))).replace(b"\0", b"\x40", 1)
+        said = BLOCK + block(("content-length", "5")) + numbered
+        (event,) = ours.receive(headers(stream, 4, said) + frame(frames.DATA, 1, stream, b"right"))
+        assert isinstance(event, Received)
+    ours.output()
+    ours.receive(headers(9, 4, said) + frame(frames.DATA, 1, 9, b"wrong!"))
+    assert frames.reset(9, Reason.PROTOCOL_ERROR) in ours.output()
+
+
 def test_parts_that_were_used_are_held_no_longer() -> None:
-    ours = Connection(Limits(held_bytes=100, body_bytes=100), is_streamed=lambda request: True)
+    ours = Connection(Limits(held_bytes=100, body_bytes=100), is_streamed=lambda path: True)
     ours.receive(GREETING + headers(1, 4))
     for _ in range(5):
         ours.receive(frame(frames.DATA, 0, 1, bytes(90)))
@@ -195,7 +221,7 @@ def test_a_settings_frame_moves_the_windows_once_however_often_it_says_one() -> 
 
 
 def test_a_request_ends_with_an_answer_that_waited_for_its_window() -> None:
-    ours = Connection(is_streamed=lambda request: True)
+    ours = Connection(is_streamed=lambda path: True)
     ours.receive(PREFACE + frames.settings([(Setting.INITIAL_WINDOW_SIZE, 0)]))
     ours.receive(headers(flags=4))
     ours.begin(1, HEAD)
