@@ -70,4 +70,5 @@ class Front:
         finally:
             ended = monotonic()
             meter.completed(status, ended - started, len(raw), sent)
-            self._shedder.finished(ended - started, ended)
+            if self._sheds:
+                self._shedder.finished(ended - started, ended)

@@ -12,10 +12,10 @@ _PREFACE = b"PRI * HTTP/2.0\r\n"
 """The first line of every client of HTTP/2; no other method is called so (RFC 9113, 3.4)."""
 
 
-class Greeting(Visitor):
+class Greeting(Visitor, asyncio.Protocol):
     """Waits for the first bytes of a client; then another protocol takes over."""
 
-    def __init__(self, speak: Callable[[str], asyncio.Protocol], come: Told, gone: Told) -> None:
+    def __init__(self, speak: Callable[[str], Visitor], come: Told, gone: Told) -> None:
         """*speak* makes the protocol that takes over. *come* and *gone* are told of this one."""
         super().__init__(come, gone)
         self._speak = speak

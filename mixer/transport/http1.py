@@ -50,7 +50,7 @@ class Response:
 HttpHandler: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-class Http1Peer(Visitor):
+class Http1Peer(Visitor, asyncio.Protocol):
     """Speaks with one client."""
 
     def __init__(

@@ -10,7 +10,7 @@ from typing import TypeAlias
 Told: TypeAlias = Callable[["Visitor"], object]
 
 
-class Visitor(asyncio.Protocol):
+class Visitor(asyncio.BaseProtocol):
     """One connection; asyncio tells of what happens to it."""
 
     _transport: asyncio.Transport
@@ -25,6 +25,10 @@ class Visitor(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._come(self)
+
+    @abstractmethod
+    def data_received(self, data: bytes) -> None:
+        """Take what the client sent."""
 
     def connection_lost(self, error: Exception | None) -> None:
         self._gone(self)
