@@ -106,7 +106,11 @@ class Connection(Outbound):
                     self._refuse()
             case frames.SETTINGS:
                 self._annoy()
-                self._settings(payload)
+                window = dict(frames.read_settings(payload)).get(Setting.INITIAL_WINDOW_SIZE)
+                if window is not None:
+                    # Once, whatever a frame says how often: it costs work for each stream.
+                    self._resize(window)
+                self._out.append(frames.frame(frames.SETTINGS, frames.ACK, 0))
             case frames.PING:
                 self._annoy()
                 self._out.append(frames.frame(frames.PING, frames.ACK, 0, payload))
@@ -210,13 +214,6 @@ class Connection(Outbound):
         self._held -= stream.held
         stream.held = 0
 
-    def _settings(self, payload: bytes) -> None:
-        window = dict(frames.read_settings(payload)).get(Setting.INITIAL_WINDOW_SIZE)
-        if window is not None:
-            # Once, whatever a frame says how often: it costs work for each stream.
-            self._resize(window)
-        self._out.append(frames.frame(frames.SETTINGS, frames.ACK, 0))
-
     def _annoy(self) -> None:
         """Count a frame that costs us work and gets the peer nothing."""
         self._nuisances += 1
@@ -230,7 +227,8 @@ class Connection(Outbound):
 
     def _forget(self, number: int) -> None:
         """End a stream; whoever was told of it is told so."""
-        stream = self._unsend(number)
+        self._turns.pop(number, None)
+        stream = self._streams.pop(number, None)
         if stream is not None:
             self._let_go(stream)
             if stream.request.is_streamed or stream.has_ended:

@@ -111,11 +111,6 @@ class Outbound:
         self._out.clear()
         return data
 
-    def _unsend(self, number: int) -> Stream | None:
-        """Send nothing more on a stream; what it was."""
-        self._turns.pop(number, None)
-        return self._streams.pop(number, None)
-
     def _widen(self, number: int, increment: int) -> None:
         """Take a WINDOW_UPDATE of a stream, if it is open, or of the connection, as 0."""
         fault = StreamFault if number else ConnectionFault
