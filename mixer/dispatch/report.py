@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
 from time import perf_counter
 
 from attributes import Bag, Source
@@ -21,35 +20,42 @@ MAX_GROUPS = 256
 """So many kinds of bags are told apart in one Report; who sends more could choose their hashes."""
 
 
-@dataclass(slots=True)
 class Batch:
     """All instances of one template for one handler, of one Report."""
 
-    call: Call
-    instances: list[Instance | str | None] = field(default_factory=list)
-    owners: list[Route] = field(default_factory=list)
-    """The rules that sent them, each once."""
+    __slots__ = ("call", "fault", "instances", "owners", "seconds")
 
-    tallies: list[tuple[Add, Sequence[Number]]] = field(default_factory=list)
-    """What takes numbers, and those it gets."""
+    def __init__(self, call: Call, owners: Sequence[Route]) -> None:
+        self.call = call
+        self.owners = list(owners)
+        """The rules that sent them, each once."""
+
+        self.instances: list[Instance | str | None] = []
+        self.seconds: float | None = None
+        """The time that its handler took for numbers, if it was given any."""
+
+        self.fault: Fault | None = None
+        """Why it did not take them."""
 
 
-@dataclass(slots=True)
 class Group:
     """Bags of one Report that differ only in what they measure."""
 
-    pattern: Pattern
-    lines: list[tuple[Call, Text]]
-    """What writes the text for a bag, where handlers do nothing but that."""
+    __slots__ = ("lines", "numbers", "pattern", "wrong")
 
-    numbers: list[Sequence[Number]] = field(default_factory=list)
-    """What each bag measures."""
+    def __init__(self, pattern: Pattern) -> None:
+        self.pattern = pattern
+        self.lines: list[tuple[list[Instance | str | None], Text]] = []
+        """What writes the text for a bag, and where that goes; where handlers do no more."""
 
-    wrong: int = 0
-    """Bags of which something could not be built, and that were counted by themselves."""
+        self.numbers: list[Sequence[Number]] = []
+        """What each bag measures."""
+
+        self.wrong = 0
+        """Bags of which something could not be built, and that were counted by themselves."""
 
 
-_NEW = Group(Pattern(0, (), (), (), (), ()), [])
+_NEW = Group(Pattern(0, 0, (), (), (), ()))
 """In place of a group that is not there yet."""
 
 
@@ -89,8 +95,6 @@ class _Collecting:
         self._routes = routes
         self._folds = folds
         self._batches: dict[tuple[str, str], Batch] = {}
-        self._known: dict[Call, Batch] = {}
-        """The batch of each call that brought anything yet."""
         self._groups: dict[Hashable, Group | None] = {}
         """By what decides the bags; None for those that must be looked at one by one."""
 
@@ -105,7 +109,7 @@ class _Collecting:
         if group is not _NEW and group is not None:
             self._join(group, folds, source, numbers)
         elif group is _NEW and len(self._groups) < MAX_GROUPS:
-            self._groups[key] = self._group(folds, folds.decide(key), source, numbers)
+            self._groups[key] = self._group(folds, key, source, numbers)
         else:
             self.take(Bag(source))
 
@@ -113,20 +117,20 @@ class _Collecting:
         self, folds: Folds, key: Hashable, source: Source, numbers: Sequence[Number]
     ) -> Group | None:
         """Take in the first bag of a group; None where anything is wrong with such bags."""
-        pattern = folds.patterns.get(key)
+        pattern = folds.find(key)
         if pattern is None:
             found = self._gather(Bag(source))
             if found.faults:
                 self._append(found.pending)
                 self._routes.observer.phase(found.rules, len(found.pending))
                 return None
-            pattern = Pattern.of(found, folds)
-            folds.patterns.keep(key, pattern)
-        for route, call in pattern.calls:  # their owners are told in order
-            if call not in self._known:
-                self._batch(route, call)
-        lines = [(call, folds.lines[call](gaps)) for call, gaps in pattern.lines]
-        group = Group(pattern, lines)
+            pattern = folds.learn(key, found)
+        for share in pattern.shares:
+            self._batch(share.key, share.call, share.owners)
+        group = Group(pattern)
+        for call, gaps in pattern.lines:
+            batch = self._batches[call.destination]
+            group.lines.append((batch.instances, folds.lines[call](gaps)))
         self._join(group, folds, source, numbers)
         return group
 
@@ -146,8 +150,8 @@ class _Collecting:
             return False  # what is wrong, its report will say
         if None in texts:
             return False
-        for (call, _), text in zip(group.lines, texts, strict=True):
-            self._known[call].instances.append(text)
+        for (instances, _), text in zip(group.lines, texts, strict=True):
+            instances.append(text)
         return True
 
     def _build(self, group: Group, bag: Bag) -> None:
@@ -162,7 +166,7 @@ class _Collecting:
         self.failures += found.failures
         if found.faults:  # then it is not like the other bags of its group
             group.wrong += 1
-            self._routes.observer.phase(pattern.rules, len(pattern.calls) - found.faults)
+            self._routes.observer.phase(pattern.rules, pattern.calls - found.faults)
 
     def take(self, bag: Bag) -> None:
         """Take in what a bag brings, looked at whole."""
@@ -176,14 +180,15 @@ class _Collecting:
         return found
 
     def batches(self) -> list[Batch]:
-        """All that was brought, when no more comes."""
+        """All that was brought, when no more comes; handlers that take numbers have got them."""
         for group in self._groups.values():
             if group is not None:
-                pattern, columns = group.pattern, tuple(zip(*group.numbers, strict=True))
-                bags = len(group.numbers) - group.wrong
-                self._routes.observer.phase(pattern.rules, len(pattern.calls), bags)
-                for call, add, place in pattern.tallied:
-                    self._known[call].tallies.append((add, columns[place]))
+                pattern, bags = group.pattern, len(group.numbers)
+                self._routes.observer.phase(pattern.rules, pattern.calls, bags - group.wrong)
+                columns = tuple(zip(*group.numbers, strict=True))
+                for share in pattern.shares:
+                    if share.adds:
+                        _tally(self._batches[share.key], share.adds, columns)
         return list(self._batches.values())
 
     def _append(self, pending: Sequence[Pending]) -> None:
@@ -191,43 +196,51 @@ class _Collecting:
             if route.mode is Mode.SHADOW:
                 route.observer.shadowed("reported")
             else:
-                batch = self._known.get(call) or self._batch(route, call)
-                batch.instances += arguments
+                self._batch(call.destination, call, (route,)).instances += arguments
 
-    def _batch(self, route: Route, call: Call) -> Batch:
-        key = call.title, call.builder.shape.template.template
+    def _batch(self, key: tuple[str, str], call: Call, owners: Sequence[Route]) -> Batch:
+        """The batch of a handler and template, to which these *owners* send."""
         batch = self._batches.get(key)
         if batch is None:
-            batch = self._batches[key] = Batch(call)
-        if route not in batch.owners:
-            batch.owners.append(route)
-        self._known[call] = batch
+            batch = self._batches[key] = Batch(call, owners)
+        elif batch.owners != owners:
+            batch.owners += [route for route in owners if route not in batch.owners]
         return batch
 
 
-async def _dispatch(batches: Sequence[Batch]) -> list[str]:
-    """Send all *batches*; the messages that fail the Report."""
-    found = Found()
-    # First, as series that were looked up may expire while a handler waits.
-    tallied = [(batch, _tallied(batch)) for batch in batches if batch.tallies]
-    whole = [batch for batch in batches if batch.instances]
-    results = await run([(batch.owners[0], batch.call, (batch.instances,)) for batch in whole])
-    for batch, result in [*zip(whole, results, strict=True), *tallied]:
-        if isinstance(result, Fault):
-            strictest = max(batch.owners, key=lambda route: route.on_handler_error is OnError.FAIL)
-            found.fault(strictest, strictest.on_handler_error, result.message)
-    return found.failures
-
-
-def _tallied(batch: Batch) -> Fault | None:
+def _tally(
+    batch: Batch, adds: Sequence[tuple[Add, int]], columns: Sequence[Sequence[Number]]
+) -> None:
     """Give a handler the numbers it takes."""
-    started, fault = perf_counter(), None
-    for add, numbers in batch.tallies:
+    started = perf_counter()
+    for add, place in adds:
         try:
-            add(numbers)
+            add(columns[place])
         except Exception as error:
-            fault = Fault(f"{batch.call.title}: {error or type(error).__name__}")
-    if not batch.instances:  # else it is one dispatch, and counted
-        observer = batch.call.observer
-        (observer.failed if fault else observer.succeeded)(perf_counter() - started)
-    return fault
+            batch.fault = Fault(f"{batch.call.title}: {error or type(error).__name__}")
+    batch.seconds = perf_counter() - started + (batch.seconds or 0.0)
+
+
+async def _dispatch(batches: Sequence[Batch]) -> list[str]:
+    """Send what is left of *batches*; the messages that fail the Report."""
+    whole: list[Batch] = []
+    faults: list[tuple[Batch, Fault]] = []
+    for batch in batches:
+        if batch.instances:
+            whole.append(batch)
+        elif batch.seconds is not None:  # else it is one dispatch, and counted
+            observer = batch.call.observer
+            (observer.failed if batch.fault else observer.succeeded)(batch.seconds)
+        if batch.fault is not None:
+            faults.append((batch, batch.fault))
+    if whole:
+        results = await run([(batch.owners[0], batch.call, (batch.instances,)) for batch in whole])
+        sent = zip(whole, results, strict=True)
+        faults = [*((batch, one) for batch, one in sent if isinstance(one, Fault)), *faults]
+    if not faults:
+        return []
+    found = Found()
+    for batch, fault in faults:
+        strictest = max(batch.owners, key=lambda route: route.on_handler_error is OnError.FAIL)
+        found.fault(strictest, strictest.on_handler_error, fault.message)
+    return found.failures

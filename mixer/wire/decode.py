@@ -20,6 +20,8 @@ from mixer.wire.delta import State
 from mixer.wire.message import Message
 from mixer.wire.words import Words
 
+_INDEPENDENT_ENCODING = pb.ReportRequest.INDEPENDENT_ENCODING  # slow to look up
+
 
 class CheckCall(msgspec.Struct, frozen=True):
     """A Check as the dispatcher sees it."""
@@ -69,7 +71,7 @@ def report_request(raw: bytes) -> ReportCall:
     except DecodeError as error:
         raise _malformed(error) from None
     _check_word_count(request.global_word_count)
-    independent = request.repeated_attributes_semantics == pb.ReportRequest.INDEPENDENT_ENCODING
+    independent = request.repeated_attributes_semantics == _INDEPENDENT_ENCODING
     defaults = Words(request.default_words)
     sources = (_independent if independent else _delta)(request, defaults)
     return ReportCall(len(request.attributes), defaults, sources)

@@ -8,21 +8,19 @@ texts. A map is its bytes. Code for each configuration is generated, as it runs 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from operator import itemgetter
+from functools import partial
 from typing import Any
 
 from attributes import Source, ValueType
 from attributes.dictionary import GLOBAL_INDEX, GLOBAL_WORDS
 from attributes.values import NANOS
 from mixer.expr.source import compiled
-from mixer.rules.folding import HUGE, Folding, Folds, Measure, Number, Patterns, entries_of
+from mixer.rules.folding import HUGE, Folding, Folds, Measure, Number, pattern_of
 from mixer.wire.delta import State
 from mixer.wire.message import MAPS, Message, duration, map_of, timestamp
+from mixer.wire.patterns import ABSENT, SentPatterns
 from mixer.wire.text import Texts
 from mixer.wire.words import Words
-
-ABSENT = len(GLOBAL_WORDS)
-"""Instead of the index of a text where there is none; one that is sent says as much."""
 
 MAX_KINDS = 16
 """Callers differ in which names they know; for so many kinds of them code is made."""
@@ -43,13 +41,13 @@ class Folder:
         self._texts_at = [at for at in keys if self._maps[at] == "strings"]
         self._maps_at = [at for at in keys if self._maps[at] == "string_maps"]
         self._others_at = [at for at in keys if at not in (*self._texts_at, *self._maps_at)]
-        self._entries = [folding.entries.get(self._wanted[at][0]) for at in self._maps_at]
+        entries = [folding.entries.get(self._wanted[at][0]) for at in self._maps_at]
         self._measures = tuple((places.get(m.attribute), m) for m in folding.measures)
         self._rest = tuple(places[name] for name, _ in folding.rest_reads)
         self._texts = Texts(folding.lines, places)
         self._names = frozenset(places) - GLOBAL_INDEX.keys()
         self._made: dict[tuple[bool, ...], Callable[..., Any]] = {}
-        self._patterns = Patterns()
+        self._patterns = SentPatterns(entries, partial(pattern_of, folding, self._texts.gaps))
         self._usual = self._functions(Words(()))
 
     def bound(self, words: Words) -> Folds | None:
@@ -59,48 +57,28 @@ class Folder:
         if found is None:
             return None
         read, decode_rest, *lines = found
-        table: list[str | None] = []
-
         usual_size = -1
 
         def fold(source: Source) -> tuple[Hashable, Sequence[Number]] | None:
             nonlocal usual_size
             found: tuple[Hashable, Sequence[Number]] | None = None
-            if isinstance(source, Message) and source.words is words:
-                found = read(source.attributes, False)
+            if isinstance(source, Message):
+                if source.words is words:
+                    found = read(source.attributes, False)
             elif isinstance(source, State) and source.words is words:
                 found = read(source.attributes, source.size == usual_size)
                 if found is not None:
                     usual_size = source.size
             return found
 
-        def decide(key: tuple[Any, ...]) -> Hashable:
-            texts, others, maps = key
-            if max(texts) > ABSENT or min(texts) < -len(words.back):
-                return None  # what that means, the source knows
-            if not table:
-                table.extend((*GLOBAL_WORDS, None, *words.back))
-            entries = [
-                sent and entries_of(words.pairs(sent), keys)
-                for sent, keys in zip(maps, self._entries, strict=True)
-            ]
-            return itemgetter(*texts)(table), others, tuple(entries)
-
         def decode(source: Source) -> None:
             message = source.latest if isinstance(source, State) else source
             if isinstance(message, Message):
                 decode_rest(message.attributes, message, words.back)
 
-        return Folds(
-            fold,
-            decide,
-            decode,
-            self._patterns,
-            self._folding.places,
-            self._folding.rest,
-            self._texts.gaps,
-            self._texts.begins(lines, words),
-        )
+        begins = self._texts.begins(lines, words)
+        find, learn = self._patterns.find, self._patterns.learn
+        return Folds(fold, partial(find, words), partial(learn, words), decode, begins)
 
     def _functions(self, words: Words) -> tuple[Callable[..., Any], ...] | None:
         """The functions for callers with *words*; None where there are too many kinds of them."""
