@@ -55,8 +55,8 @@ class Group:
         """Bags of which something could not be built, and that were counted by themselves."""
 
 
-_NEW = Group(Pattern(0, 0, (), (), (), ()))
-"""In place of a group that is not there yet."""
+_WHOLE = Group(Pattern(0, 0, (), (), (), ()))
+"""In place of a group of bags of which anything is wrong, so that they are looked at one by one."""
 
 
 async def report(
@@ -71,18 +71,12 @@ async def report(
     being recorded; at the end it raises RpcError(UNKNOWN) with all that went wrong. With *folds*,
     bags that differ only in what they measure are evaluated once; the outcome is the same.
     """
-    collecting = _Collecting(routes, folds)
-    errors: list[str] = []
-    for source in sources:
-        if isinstance(source, str):
-            errors.append(source)
-        elif not routes.generates:
-            collecting.add(source)
-        elif failed := await preprocess(routes, bag := Bag(source)):
-            errors.append(failed)
-        else:
-            collecting.take(bag)
-    errors += collecting.failures + await _dispatch(collecting.batches())
+    collecting = _Collecting(routes)
+    if folds is not None and not routes.generates:
+        collecting.fold(sources, folds)
+    else:
+        await collecting.take_all(sources)
+    errors = collecting.errors + collecting.failures + await _dispatch(collecting.batches())
     if errors:
         raise RpcError(Code.UNKNOWN, error_list(errors))
 
@@ -90,55 +84,74 @@ async def report(
 class _Collecting:
     """What the bags of one Report bring, by handler and template."""
 
-    def __init__(self, routes: Routes, folds: Folds | None) -> None:
+    def __init__(self, routes: Routes) -> None:
+        self.errors: list[str] = []
+        """Why sources could not be read."""
+
         self.failures: list[str] = []
+        """What failed of the others."""
+
         self._routes = routes
-        self._folds = folds
         self._batches: dict[tuple[str, str], Batch] = {}
-        self._groups: dict[Hashable, Group | None] = {}
-        """By what decides the bags; None for those that must be looked at one by one."""
+        self._groups: dict[Hashable, Group] = {}
+        """By what decides the bags."""
 
-    def add(self, source: Source) -> None:
-        """Take in what a source brings."""
-        folds = self._folds
-        if folds is None or (read := folds.fold(source)) is None:
-            self.take(Bag(source))
-            return
-        key, numbers = read
-        group = self._groups.get(key, _NEW)
-        if group is not _NEW and group is not None:
-            self._join(group, folds, source, numbers)
-        elif group is _NEW and len(self._groups) < MAX_GROUPS:
-            self._groups[key] = self._group(folds, key, source, numbers)
-        else:
-            self.take(Bag(source))
+    async def take_all(self, sources: Iterable[Source | str]) -> None:
+        """Take in what *sources* bring, each looked at whole."""
+        for source in sources:
+            if isinstance(source, str):
+                self.errors.append(source)
+                continue
+            bag = Bag(source)
+            if self._routes.generates and (failed := await preprocess(self._routes, bag)):
+                self.errors.append(failed)
+            else:
+                self._take(bag)
 
-    def _group(
-        self, folds: Folds, key: Hashable, source: Source, numbers: Sequence[Number]
-    ) -> Group | None:
-        """Take in the first bag of a group; None where anything is wrong with such bags."""
+    def fold(self, sources: Iterable[Source | str], folds: Folds) -> None:
+        """Take in what *sources* bring, of bags that are alike at once."""
+        read, groups = folds.fold, self._groups
+        for source in sources:
+            if isinstance(source, str):
+                self.errors.append(source)
+                continue
+            if (found := read(source)) is None:
+                self._take(Bag(source))
+                continue
+            key, numbers = found
+            group = groups.get(key)
+            if group is None:
+                group = self._first(folds, key, source)
+                if group is None:
+                    continue
+            if group is _WHOLE:
+                self._take(Bag(source))
+                continue
+            group.numbers.append(numbers)
+            if group.pattern.made and not self._write(group, source):
+                folds.others(source)
+                self._build(group, Bag(source))
+
+    def _first(self, folds: Folds, key: Hashable, source: Source) -> Group | None:
+        """The group of a first bag, or None where that was taken in by itself."""
+        if len(self._groups) >= MAX_GROUPS:
+            return _WHOLE
         pattern = folds.find(key)
         if pattern is None:
             found = self._gather(Bag(source))
             if found.faults:
                 self._append(found.pending)
                 self._routes.observer.phase(found.rules, len(found.pending))
+                self._groups[key] = _WHOLE
                 return None
             pattern = folds.learn(key, found)
         for share in pattern.shares:
             self._batch(share.key, share.call, share.owners)
-        group = Group(pattern)
+        group = self._groups[key] = Group(pattern)
         for call, gaps in pattern.lines:
             batch = self._batches[call.destination]
             group.lines.append((batch.instances, folds.lines[call](gaps)))
-        self._join(group, folds, source, numbers)
         return group
-
-    def _join(self, group: Group, folds: Folds, source: Source, numbers: Sequence[Number]) -> None:
-        group.numbers.append(numbers)
-        if group.pattern.made and not self._write(group, source):
-            folds.others(source)
-            self._build(group, Bag(source))
 
     def _write(self, group: Group, source: Source) -> bool:
         """Take in the text for a bag; False where its instances have to be made."""
@@ -168,7 +181,7 @@ class _Collecting:
             group.wrong += 1
             self._routes.observer.phase(pattern.rules, pattern.calls - found.faults)
 
-    def take(self, bag: Bag) -> None:
+    def _take(self, bag: Bag) -> None:
         """Take in what a bag brings, looked at whole."""
         found = self._gather(bag)
         self._append(found.pending)
@@ -182,7 +195,7 @@ class _Collecting:
     def batches(self) -> list[Batch]:
         """All that was brought, when no more comes; handlers that take numbers have got them."""
         for group in self._groups.values():
-            if group is not None:
+            if group is not _WHOLE:
                 pattern, bags = group.pattern, len(group.numbers)
                 self._routes.observer.phase(pattern.rules, pattern.calls, bags - group.wrong)
                 columns = tuple(zip(*group.numbers, strict=True))

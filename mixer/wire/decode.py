@@ -92,13 +92,13 @@ def _check_word_count(count: int) -> None:
 
 def _independent(request: pb.ReportRequest, defaults: Words) -> Iterator[Source | str]:
     for attributes in request.attributes:
-        yield Message(attributes, Words(attributes.words) if attributes.words else defaults)
+        yield Message(attributes, Words(own) if (own := attributes.words) else defaults)
 
 
 def _delta(request: pb.ReportRequest, defaults: Words) -> Iterator[Source | str]:
     state: State | None = None
     for attributes in request.attributes:
-        words = Words(attributes.words) if attributes.words else defaults
+        words = Words(own) if (own := attributes.words) else defaults
         if state is None:
             state = State(attributes, words)
             yield state

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -11,6 +11,7 @@ from attributes import Value
 from attributes.dictionary import GLOBAL_WORDS
 from mixer._pb import inbound_pb2 as pb
 from mixer._pb.mixer_pb2 import StringMap
+from mixer.wire.maps import matcher
 from mixer.wire.message import Attributes, Message, duration, timestamp
 from mixer.wire.words import Words
 
@@ -19,11 +20,12 @@ class State:
     """The attributes that a row of delta messages has left behind."""
 
     __slots__ = (
-        "_changed", "_latest", "_mine", "_sent", "_words", "attributes", "size", "words",
+        "_changed", "_latest", "_match", "_mine", "_sent", "_words", "attributes", "size", "words",
     )  # fmt: skip
 
     def __init__(self, first: pb.CompressedAttributes, words: Words) -> None:
         self._words = words
+        self._match = matcher(len(words.back))
         self._changed: dict[str, Value] = {}
         self._sent: list[pb.CompressedAttributes] = []
         self._latest: Message | None = None
@@ -49,7 +51,7 @@ class State:
         value = self._changed.get(name)
         return self.latest.get(name) if value is None else value
 
-    def update(self, attributes: pb.CompressedAttributes, words: Words) -> list[str]:
+    def update(self, attributes: pb.CompressedAttributes, words: Words) -> Sequence[str]:
         """
         Set what *attributes* mention; return what is wrong with them.
 
@@ -58,7 +60,7 @@ class State:
         """
         if words is self.words:
             if self._put(attributes):
-                return []
+                return ()
             before = self._sent[:-1]
             self._begin()
             for message in before:
@@ -72,27 +74,43 @@ class State:
 
         It is right where there are words for all indices, and each attribute is in one type map.
         """
+        # The slowest part of such a Report; hence a loop for each map, and nothing called in them.
         self._sent.append(sent)
         self._latest = None
-        words, mine, right = self._words, self._mine, True
+        words, mine, match, right = self._words, self.attributes, self._match, True
         low, high = -len(words.back), len(GLOBAL_WORDS)
-        texts, maps = self.attributes.strings, self.attributes.string_maps
-        for index in (strings := sent.strings):
-            texts[index] = text = strings[index]
-            if not low <= text < high:
+        known: dict[int, Any] = mine.strings
+        given: Mapping[int, Any] = sent.strings
+        for index in given:
+            text = known[index] = given[index]
+            if text >= high or text < low:
                 right = False
-        for index in (string_maps := sent.string_maps):
-            maps[index] = entries = string_maps[index]
-            right &= words.fit(entries)
-        others: tuple[Mapping[int, Any], ...] = (
-            sent.int64s, sent.doubles, sent.bools, sent.timestamps, sent.durations, sent.bytes,
-        )  # fmt: skip
-        for known, values in zip(mine, others, strict=False):
-            for index in values:
-                known[index] = values[index]
-        size = sum(map(len, mine))
+        known, given = mine.string_maps, sent.string_maps
+        for index in given:
+            entries = known[index] = given[index]
+            if not match(entries) and not words.fit(entries):
+                right = False
+        known, given = mine.int64s, sent.int64s
+        for index in given:
+            known[index] = given[index]
+        known, given = mine.doubles, sent.doubles
+        for index in given:
+            known[index] = given[index]
+        known, given = mine.bools, sent.bools
+        for index in given:
+            known[index] = given[index]
+        known, given = mine.timestamps, sent.timestamps
+        for index in given:
+            known[index] = given[index]
+        known, given = mine.durations, sent.durations
+        for index in given:
+            known[index] = given[index]
+        known, given = mine.bytes, sent.bytes
+        for index in given:
+            known[index] = given[index]
+        size = sum(map(len, self._mine))
         if size != self.size:
-            names = set().union(*mine)
+            names = set().union(*self._mine)
             right &= len(names) == size and words.have(names)
             self.size = size
         return right

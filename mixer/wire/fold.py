@@ -107,10 +107,9 @@ class Folder:
         lines.append("    def decode_rest(sent, found, own):")
         lines += [f"        {line}" for line in self._decoding(self._rest, known)]
         made = ["read", "decode_rest"]
-        for number, body in enumerate(self._texts.bodies(known)):
+        for number, code in enumerate(self._texts.begins_of(known)):
             made.append(f"line{number}")
-            lines.append(f"    def line{number}(sent, gaps, worked, shown, find, match):")
-            lines += [f"        {line}" for line in body]
+            lines += [f"    {line}" for line in code]
         lines += [f"    return {', '.join(made)}", ""]
         names = {"timestamp": timestamp, "duration": duration, "shared": GLOBAL_WORDS}
         names |= self._texts.names
