@@ -140,35 +140,46 @@ class Feed:
 
 
 class Tally:
-    """Counts the numbers of metrics with the dimensions of one instance."""
+    """Counts the numbers of metrics with the dimensions of one instance, in one series."""
 
-    __slots__ = ("_clock", "_instance", "_is_time", "_series")
+    __slots__ = ("_clock", "_feed", "_instance", "_is_time", "_series")
 
     def __init__(
-        self, instance: Metric, series: Sequence[tuple[Feed, Series]], clock: Callable[[], float]
+        self, instance: Metric, feed: Feed, series: Series, clock: Callable[[], float]
     ) -> None:
         self._instance = instance
+        self._feed = feed
         self._series = series
         self._clock = clock
         self._is_time = isinstance(instance.value, Duration)
 
     def __call__(self, numbers: Sequence[float]) -> None:
-        if self._is_time:
-            numbers = [number / _NANOS for number in numbers]
-        now = self._clock()
-        for feed, series in self._series:
-            if series.expired:
-                series = self._again(feed, len(numbers))
-            series.add_all(numbers)
-            series.touched = now
+        series = self._series
+        if series.expired:
+            series = self._again(len(numbers))
+        series.add_all([number / _NANOS for number in numbers] if self._is_time else numbers)
+        series.touched = self._clock()
 
-    def _again(self, feed: Feed, times: int) -> Series:
-        """Find the series of a *feed* in place of one that expired, to count so many *times*."""
-        found = feed.find(self._instance)
+    def _again(self, times: int) -> Series:
+        """Find a series in place of one that expired, to count so many *times*."""
+        found = self._feed.find(self._instance)
         if found is None:
-            return feed.overflow(times)
-        self._series = [(each, found if each is feed else had) for each, had in self._series]
+            return self._feed.overflow(times)
+        self._series = found
         return found
+
+
+class Tallies:
+    """Counts numbers in series of several metrics."""
+
+    __slots__ = ("_each",)
+
+    def __init__(self, each: Sequence[Tally]) -> None:
+        self._each = each
+
+    def __call__(self, numbers: Sequence[float]) -> None:
+        for tally in self._each:
+            tally(numbers)
 
 
 class Prometheus(Adapter[PrometheusConfig], Reports[Metric], name="prometheus"):
@@ -232,15 +243,20 @@ class Prometheus(Adapter[PrometheusConfig], Reports[Metric], name="prometheus"):
         if failures:
             raise ValueError("; ".join(failures))
 
-    def tally(self, instance: Metric, /) -> Tally | None:
+    def tally(self, instance: Metric, /) -> Tally | Tallies | None:
         """What counts the numbers of all metrics with these dimensions; gauges are taken whole."""
         feeds = self._feeds.get(instance.name, ())
         if any(feed.family.definition.kind not in _TALLIED for feed in feeds):
             return None
-        found = [(feed, series) for feed in feeds if (series := feed.find(instance)) is not None]
-        return (
-            Tally(instance, found, self.env.clock) if found and len(found) == len(feeds) else None
-        )
+        clock = self.env.clock
+        found = [
+            Tally(instance, feed, series, clock)
+            for feed in feeds
+            if (series := feed.find(instance)) is not None
+        ]
+        if not found or len(found) < len(feeds):
+            return None
+        return found[0] if len(found) == 1 else Tallies(found)
 
     def _overflowed(self, family: Family) -> None:
         """Say so the 1st, 10th, 100th ... time."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from attributes import Source, ValueType
@@ -16,9 +17,9 @@ from attributes.dictionary import GLOBAL_INDEX, GLOBAL_WORDS
 from attributes.values import NANOS
 from mixer.expr.source import compiled
 from mixer.rules.folding import HUGE, Folding, Folds, Measure, Number, pattern_of
-from mixer.wire.delta import State
-from mixer.wire.message import MAPS, Message, duration, map_of, timestamp
-from mixer.wire.patterns import ABSENT, SentPatterns
+from mixer.wire.delta import State, Watch
+from mixer.wire.message import ABSENT, MAPS, TYPE_MAPS, Message, duration, map_of, timestamp
+from mixer.wire.patterns import SentPatterns
 from mixer.wire.text import Texts
 from mixer.wire.words import Words
 
@@ -48,6 +49,7 @@ class Folder:
         self._names = frozenset(places) - GLOBAL_INDEX.keys()
         self._made: dict[tuple[bool, ...], Callable[..., Any]] = {}
         self._patterns = SentPatterns(entries, partial(pattern_of, folding, self._texts.gaps))
+        self._read_row = self._row_reader()
         self._usual = self._functions(Words(()))
 
     def bound(self, words: Words) -> Folds | None:
@@ -56,20 +58,18 @@ class Folder:
         found = self._usual if usual else self._functions(words)
         if found is None:
             return None
-        read, decode_rest, *lines = found
-        usual_size = -1
+        watch, read, decode_rest, *lines = found
+        read_row = self._read_row
 
         def fold(source: Source) -> tuple[Hashable, Sequence[Number]] | None:
-            nonlocal usual_size
-            found: tuple[Hashable, Sequence[Number]] | None = None
+            made: tuple[Hashable, Sequence[Number]] | None = None
             if isinstance(source, Message):
                 if source.words is words:
-                    found = read(source.attributes, False)
+                    made = read(source.attributes)
             elif isinstance(source, State) and source.words is words:
-                found = read(source.attributes, source.size == usual_size)
-                if found is not None:
-                    usual_size = source.size
-            return found
+                row = source.watched(watch)
+                made = None if source.strange else read_row(row)
+            return made
 
         def decode(source: Source) -> None:
             message = source.latest if isinstance(source, State) else source
@@ -80,8 +80,12 @@ class Folder:
         find, learn = self._patterns.find, self._patterns.learn
         return Folds(fold, partial(find, words), partial(learn, words), decode, begins)
 
-    def _functions(self, words: Words) -> tuple[Callable[..., Any], ...] | None:
-        """The functions for callers with *words*; None where there are too many kinds of them."""
+    def _functions(self, words: Words) -> tuple[Any, ...] | None:
+        """
+        What to watch, and the functions for callers with *words*.
+
+        None where there are too many kinds of them.
+        """
         indices = [words.index(name) for name, _ in self._wanted]
         known = tuple(index is not None for index in indices)
         if known not in self._made:
@@ -96,13 +100,13 @@ class Folder:
             )
             for name in MAPS.values()
         ]
-        made: tuple[Callable[..., Any], ...] = self._made[known](*indices, *others)
-        return made
+        watch: Watch = tuple(zip(self._maps, indices, strict=True))
+        return watch, *self._made[known](*indices, *others)
 
     def _maker(self, known: tuple[bool, ...]) -> Callable[..., Any]:
         """What makes the functions, where only some names are *known* to the caller."""
         takes = [f"k{at}" for at in range(len(known))] + [f"not_{name}" for name in MAPS.values()]
-        lines = [f"def make({', '.join(takes)}):", "    def read(sent, usual):"]
+        lines = [f"def make({', '.join(takes)}):", "    def read(sent):"]
         lines += [f"        {line}" for line in self._lines(known)]
         lines.append("    def decode_rest(sent, found, own):")
         lines += [f"        {line}" for line in self._decoding(self._rest, known)]
@@ -137,55 +141,67 @@ class Folder:
 
     def _checking(self, known: tuple[bool, ...]) -> Iterator[str]:
         """Write the end of the function where an attribute is in the map of another type."""
-        yield "strings = sent.strings"
         strange = [
             f"k{at} in strings"
             for at, name in enumerate(self._maps)
             if known[at] and name != "strings"
         ]
-        for name in MAPS.values():
+        for name in TYPE_MAPS:
             yield f"{name} = sent.{name}"
-            strange.append(f"not not_{name}.isdisjoint({name})")
-        yield f"if not usual and ({' or '.join(strange)}):"
+        strange += [f"not not_{name}.isdisjoint({name})" for name in MAPS.values()]
+        yield f"if {' or '.join(strange)}:"
         yield "    return None  # what that means, the source knows"
 
     def _lines(self, known: tuple[bool, ...]) -> Iterator[str]:
         yield from self._checking(known)
+        reads = [
+            f"{name}.get(k{at})" if known[at] else "None" for at, name in enumerate(self._maps)
+        ]
+        texts = [
+            f"strings.get(k{at}, {ABSENT})" if known[at] else str(ABSENT) for at in self._texts_at
+        ]
+        yield from self._returning(f"({', '.join(texts)},)", reads)
+
+    def _row_reader(self) -> Callable[[Sequence[Any]], tuple[Hashable, Sequence[Number]] | None]:
+        """What reads a row of watched attributes; of a caller's words it knows nothing."""
+        reads = [f"row[{at}]" for at in range(1, 1 + len(self._maps))]
+        lines = [f"    {line}" for line in self._returning("texts(row)", reads)]
+        places = [at + 1 for at in self._texts_at]  # at least those of `IDENTITY`
+        code = "\n".join(["def read(row):", *lines, ""])
+        found: Callable[..., Any] = compiled(code, "read", {"texts": itemgetter(*places)}, "fold")
+        return found
+
+    def _returning(self, texts: str, reads: Sequence[str]) -> Iterator[str]:
+        """Write what is made of a bag, with code that *reads* attributes."""
         measured = []
         for number, (at, measure) in enumerate(self._measures):
             if at is None:
                 measured.append(repr(measure.default))
             else:
                 measured.append(f"v{number}")
-                yield from self._measure(f"v{number}", at, measure, known[at])
-        key = ", ".join(
-            f"({''.join(f'{self._key(at, known[at])}, ' for at in places)})"
-            for places in (self._texts_at, self._others_at, self._maps_at)
+                yield from self._measure(f"v{number}", self._maps[at], measure, reads[at])
+        others, maps = (
+            "".join(f"{_key(self._maps[at], reads[at])}, " for at in places)
+            for places in (self._others_at, self._maps_at)
         )
         numbers = "".join(f"{number}, " for number in measured)
-        yield f"return ({key}), ({numbers})"
+        yield f"return ({texts}, ({others}), ({maps})), ({numbers})"
 
-    def _key(self, at: int, known: bool) -> str:
-        name = self._maps[at]
-        if name == "strings":
-            return f"strings.get(k{at}, {ABSENT})" if known else str(ABSENT)
-        if not known:
-            return "None"
-        if name in ("timestamps", "durations"):
-            return f"{name}[k{at}].SerializeToString() if k{at} in {name} else None"
-        if name == "doubles":  # two zeros are equal, and not the same
-            return f"repr(doubles.get(k{at}))"
-        return f"{name}.get(k{at})"
-
-    def _measure(self, held: str, at: int, measure: Measure, known: bool) -> Iterator[str]:
+    def _measure(self, held: str, name: str, measure: Measure, read: str) -> Iterator[str]:
         absent = "return None" if measure.default is None else f"{held} = {measure.default!r}"
-        if not known:
-            yield absent
-            return
-        name = self._maps[at]
-        yield f"{held} = {name}.get(k{at})"
+        yield f"{held} = {read}"
         yield f"if {held} is None: {absent}"
         if name == "durations":
             yield f"else: {held} = {held}.seconds * {NANOS} + {held}.nanos"
         # What not every handler counts: less than nothing, infinite, no number.
-        yield f"if not 0 <= {held} < {HUGE}: return None"
+        wrong = f"not 0 <= {held} < {HUGE}" if name == "doubles" else f"{held} < 0"
+        yield f"if {wrong}: return None"
+
+
+def _key(name: str, read: str) -> str:
+    """Code for what decides of an attribute that is no text."""
+    if name in ("timestamps", "durations"):
+        return f"None if (v := {read}) is None else v.SerializeToString()"
+    if name == "doubles":  # two zeros are equal, and not the same
+        return f"repr({read})"
+    return read

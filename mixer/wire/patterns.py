@@ -19,10 +19,8 @@ from attributes.dictionary import GLOBAL_INDEX, GLOBAL_WORDS
 from mixer._pb.mixer_pb2 import StringMap
 from mixer.rules.folding import Known, Pattern, Patterns
 from mixer.rules.routes import Found
+from mixer.wire.message import ABSENT
 from mixer.wire.words import Words
-
-ABSENT = len(GLOBAL_WORDS)
-"""Instead of the index of a text where there is none; one that is sent says as much."""
 
 MAX_SEEN = 4096
 """So many keys are known to have been there once."""

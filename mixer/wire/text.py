@@ -6,16 +6,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from attributes import Bag
+from attributes import Bag, Duration, Timestamp
 from attributes.dictionary import GLOBAL_WORDS
+from attributes.values import NANOS
 from mixer.adapter.line import Field, Show
 from mixer.adapter.template import Instance
 from mixer.expr.reads import Failure
 from mixer.rules.lines import Begin, Gaps, Piece, Sent, Worked
 from mixer.rules.routes import Call
 from mixer.wire.maps import finder, matcher
-from mixer.wire.message import MAPS, map_of
+from mixer.wire.message import map_of
 from mixer.wire.words import Words
+
+_NAMES = {"Bag": Bag, "Duration": Duration, "Failure": Failure, "Timestamp": Timestamp}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class Texts:
         keys = [read[1] for field in sent for read in field.reads if isinstance(read, tuple)]
         self._keys = list(dict.fromkeys(keys))
         fields = [field for plan in self._plans.values() for field in plan.fields]
-        self.names: dict[str, object] = {"Bag": Bag, "Failure": Failure}
+        self.names: dict[str, object] = dict(_NAMES)
         """What the code finds by name."""
 
         for at, field in enumerate(fields):
@@ -88,7 +91,7 @@ class Texts:
         """
         serial = 0
         for number, plan in enumerate(self._plans.values()):
-            code = [f"{name} = sent.{name}.get" for name in ("strings", *MAPS.values())]
+            code = [f"{name} = sent.{name}.get" for name in _needed(plan)]
             if any(isinstance(field, Worked) for field in plan.fields):
                 code.append("bag = Bag(source)")
             code += self._maps(plan, known)
@@ -147,8 +150,13 @@ class Texts:
         if _recurs(field):
             yield f"{held} = shown{self._shows.index(_shown(field))}[v]"
             return
-        decoded = f"{name[:-1]}(v)" if name in ("timestamps", "durations") else "v"
-        yield f"{held} = {field.default!r} if v is None else show{serial}({decoded})"
+        value = "v"
+        if name in ("timestamps", "durations"):  # as `timestamp` and `duration` do
+            value = f"{name[:-1].title()}(v.seconds * {NANOS} + v.nanos)"
+        shown = f"show{serial}({value})"
+        if field.default is not None:
+            shown = f"{field.default!r} if v is None else {shown}"
+        yield f"{held} = {shown}"
 
     def begins(self, functions: Sequence[Callable[..., Begin]], words: Words) -> dict[Call, Begin]:
         """What begins each line of a Report whose messages have *words*."""
@@ -161,6 +169,14 @@ class Texts:
             call: function(match, *shown, *finders)
             for call, function in zip(self._plans, functions, strict=True)
         }
+
+
+def _needed(plan: _Plan) -> list[str]:
+    """The type maps that a line looks into."""
+    sent = [field for field in plan.fields if isinstance(field, Sent)]
+    reads = [read for field in sent for read in field.reads]
+    maps = ["string_maps"] if any(isinstance(read, tuple) for read in reads) else []
+    return sorted({*maps, *(map_of(field.type) for field in sent)})
 
 
 def _recurs(field: Sent) -> bool:
