@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from time import perf_counter
 
 from attributes import Bag, Source
@@ -37,6 +37,23 @@ class Batch:
         self.fault: Fault | None = None
         """Why it did not take them."""
 
+    def tally(self, adds: Sequence[tuple[Add, int]], columns: Sequence[Sequence[Number]]) -> None:
+        """Give the handler the numbers it takes."""
+        started = perf_counter()
+        for add, place in adds:
+            try:
+                add(columns[place])
+            except Exception as error:
+                self.fault = Fault(f"{self.call.title}: {error or type(error).__name__}")
+        self.seconds = perf_counter() - started + (self.seconds or 0.0)
+
+    def failures(self, fault: Fault) -> list[str]:
+        """The messages that fail the Report for a *fault* of the handler."""
+        strictest = max(self.owners, key=lambda route: route.on_handler_error is OnError.FAIL)
+        found = Found()
+        found.fault(strictest, strictest.on_handler_error, fault.message)
+        return found.failures
+
 
 class Group:
     """Bags of one Report that differ only in what they measure."""
@@ -45,8 +62,8 @@ class Group:
 
     def __init__(self, pattern: Pattern) -> None:
         self.pattern = pattern
-        self.lines: list[tuple[list[Instance | str | None], Text]] = []
-        """What writes the text for a bag, and where that goes; where handlers do no more."""
+        self.lines: list[tuple[Callable[[str | None], None], Text]] = []
+        """What takes the text for a bag, and what writes it; where handlers do no more."""
 
         self.numbers: list[Sequence[Number]] = []
         """What each bag measures."""
@@ -76,8 +93,15 @@ async def report(
         collecting.fold(sources, folds)
     else:
         await collecting.take_all(sources)
-    errors = collecting.errors + collecting.failures + await _dispatch(collecting.batches())
-    if errors:
+    # First, as series that were looked up may expire while a handler waits.
+    whole, faults = collecting.tally()
+    if whole:
+        results = await run([(batch.owners[0], batch.call, (batch.instances,)) for batch in whole])
+        ends = zip(whole, results, strict=True)
+        faults = [*((batch, end) for batch, end in ends if isinstance(end, Fault)), *faults]
+    for batch, fault in faults:
+        collecting.failures += batch.failures(fault)
+    if errors := collecting.errors + collecting.failures:
         raise RpcError(Code.UNKNOWN, error_list(errors))
 
 
@@ -93,6 +117,9 @@ class _Collecting:
 
         self._routes = routes
         self._batches: dict[tuple[str, str], Batch] = {}
+        self._known: dict[Call, Batch] = {}
+        """The batch of each call of which there are instances."""
+
         self._groups: dict[Hashable, Group] = {}
         """By what decides the bags."""
 
@@ -150,7 +177,7 @@ class _Collecting:
         group = self._groups[key] = Group(pattern)
         for call, gaps in pattern.lines:
             batch = self._batches[call.destination]
-            group.lines.append((batch.instances, folds.lines[call](gaps)))
+            group.lines.append((batch.instances.append, folds.lines[call](gaps)))
         return group
 
     def _write(self, group: Group, source: Source) -> bool:
@@ -163,8 +190,8 @@ class _Collecting:
             return False  # what is wrong, its report will say
         if None in texts:
             return False
-        for (instances, _), text in zip(group.lines, texts, strict=True):
-            instances.append(text)
+        for (take, _), text in zip(group.lines, texts, strict=True):
+            take(text)
         return True
 
     def _build(self, group: Group, bag: Bag) -> None:
@@ -192,8 +219,12 @@ class _Collecting:
         self.failures += found.failures
         return found
 
-    def batches(self) -> list[Batch]:
-        """All that was brought, when no more comes; handlers that take numbers have got them."""
+    def tally(self) -> tuple[list[Batch], list[tuple[Batch, Fault]]]:
+        """
+        Give handlers the numbers that they take, when no more comes.
+
+        Returns the batches with instances, which are to be sent, and what went wrong so far.
+        """
         for group in self._groups.values():
             if group is not _WHOLE:
                 pattern, bags = group.pattern, len(group.numbers)
@@ -201,59 +232,33 @@ class _Collecting:
                 columns = tuple(zip(*group.numbers, strict=True))
                 for share in pattern.shares:
                     if share.adds:
-                        _tally(self._batches[share.key], share.adds, columns)
-        return list(self._batches.values())
+                        self._batches[share.key].tally(share.adds, columns)
+        whole, faults = [], []
+        for batch in self._batches.values():
+            if batch.instances:
+                whole.append(batch)
+            elif batch.seconds is not None:  # else it is one dispatch, and counted
+                observer = batch.call.observer
+                (observer.failed if batch.fault else observer.succeeded)(batch.seconds)
+            if batch.fault is not None:
+                faults.append((batch, batch.fault))
+        return whole, faults
 
     def _append(self, pending: Sequence[Pending]) -> None:
         for route, call, arguments in pending:
             if route.mode is Mode.SHADOW:
                 route.observer.shadowed("reported")
             else:
-                self._batch(call.destination, call, (route,)).instances += arguments
+                batch = self._known.get(call)
+                if batch is None:
+                    batch = self._known[call] = self._batch(call.destination, call, (route,))
+                batch.instances += arguments
 
     def _batch(self, key: tuple[str, str], call: Call, owners: Sequence[Route]) -> Batch:
         """The batch of a handler and template, to which these *owners* send."""
         batch = self._batches.get(key)
         if batch is None:
             batch = self._batches[key] = Batch(call, owners)
-        elif batch.owners != owners:
+        else:
             batch.owners += [route for route in owners if route not in batch.owners]
         return batch
-
-
-def _tally(
-    batch: Batch, adds: Sequence[tuple[Add, int]], columns: Sequence[Sequence[Number]]
-) -> None:
-    """Give a handler the numbers it takes."""
-    started = perf_counter()
-    for add, place in adds:
-        try:
-            add(columns[place])
-        except Exception as error:
-            batch.fault = Fault(f"{batch.call.title}: {error or type(error).__name__}")
-    batch.seconds = perf_counter() - started + (batch.seconds or 0.0)
-
-
-async def _dispatch(batches: Sequence[Batch]) -> list[str]:
-    """Send what is left of *batches*; the messages that fail the Report."""
-    whole: list[Batch] = []
-    faults: list[tuple[Batch, Fault]] = []
-    for batch in batches:
-        if batch.instances:
-            whole.append(batch)
-        elif batch.seconds is not None:  # else it is one dispatch, and counted
-            observer = batch.call.observer
-            (observer.failed if batch.fault else observer.succeeded)(batch.seconds)
-        if batch.fault is not None:
-            faults.append((batch, batch.fault))
-    if whole:
-        results = await run([(batch.owners[0], batch.call, (batch.instances,)) for batch in whole])
-        sent = zip(whole, results, strict=True)
-        faults = [*((batch, one) for batch, one in sent if isinstance(one, Fault)), *faults]
-    if not faults:
-        return []
-    found = Found()
-    for batch, fault in faults:
-        strictest = max(batch.owners, key=lambda route: route.on_handler_error is OnError.FAIL)
-        found.fault(strictest, strictest.on_handler_error, fault.message)
-    return found.failures

@@ -97,7 +97,7 @@ class Folder:
                 index
                 for index, own in zip(indices, self._maps, strict=True)
                 if own != name and index is not None
-            )
+            ).isdisjoint
             for name in MAPS.values()
         ]
         watch: Watch = tuple(zip(self._maps, indices, strict=True))
@@ -105,7 +105,9 @@ class Folder:
 
     def _maker(self, known: tuple[bool, ...]) -> Callable[..., Any]:
         """What makes the functions, where only some names are *known* to the caller."""
-        takes = [f"k{at}" for at in range(len(known))] + [f"not_{name}" for name in MAPS.values()]
+        takes = [f"k{at}" for at in range(len(known))] + [
+            f"without_{name}" for name in MAPS.values()
+        ]
         lines = [f"def make({', '.join(takes)}):", "    def read(sent):"]
         lines += [f"        {line}" for line in self._lines(known)]
         lines.append("    def decode_rest(sent, found, own):")
@@ -148,7 +150,7 @@ class Folder:
         ]
         for name in TYPE_MAPS:
             yield f"{name} = sent.{name}"
-        strange += [f"not not_{name}.isdisjoint({name})" for name in MAPS.values()]
+        strange += [f"not without_{name}({name})" for name in MAPS.values()]
         yield f"if {' or '.join(strange)}:"
         yield "    return None  # what that means, the source knows"
 
