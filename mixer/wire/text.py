@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from attributes import Bag, Duration, Timestamp
@@ -163,12 +164,16 @@ class Texts:
         if not self._plans:
             return {}
         shown = [_Shown(*way, words.back) for way in self._shows]
-        finders = [finder(words.index(key)) for key in self._keys]
+        finders = [_finder(words.index(key)) for key in self._keys]
         match = matcher(len(words.back))
         return {
             call: function(match, *shown, *finders)
             for call, function in zip(self._plans, functions, strict=True)
         }
+
+
+_finder = lru_cache(maxsize=1024)(finder)
+"""Callers number their words alike, and a Report of one bag is too short to make what finds."""
 
 
 def _needed(plan: _Plan) -> list[str]:
