@@ -70,17 +70,17 @@ class Duration(int):
         return int(self) / NANOS
 
     def __str__(self) -> str:
-        nanos = abs(int(self))
+        nanos = abs(self)
         sign = "-" if self < 0 else ""
         if nanos == 0:
             return "0s"
-        for unit, size in (("ns", 1_000), ("µs", 1_000_000), ("ms", NANOS)):
-            if nanos < size:
-                return sign + _trim(nanos, _UNITS[unit]) + unit
+        for unit, size, digits in (("ms", 1_000_000, 6), ("µs", 1_000, 3), ("ns", 1, 0)):
+            if size <= nanos < NANOS:
+                return sign + _trim(nanos, size, digits) + unit
         minutes, rest = divmod(nanos, 60 * NANOS)
         hours, minutes = divmod(minutes, 60)
         head = f"{hours}h{minutes}m" if hours else f"{minutes}m" if minutes else ""
-        return f"{sign}{head}{_trim(rest, NANOS)}s"
+        return f"{sign}{head}{_trim(rest, NANOS, 9)}s"
 
     def __repr__(self) -> str:
         return f"Duration({int(self)})"
@@ -122,7 +122,7 @@ class Timestamp(int):
         return int(self) / NANOS
 
     def __str__(self) -> str:
-        seconds, nanos = divmod(int(self), NANOS)
+        seconds, nanos = divmod(self, NANOS)
         try:
             return f"{_second(seconds)}.{nanos // 1000:06d}Z"
         except OverflowError:
@@ -195,11 +195,10 @@ def same_ip(a: bytes, b: bytes) -> bool:
     return a == b or (len(a) != len(b) and ip_text(a) == ip_text(b))
 
 
-def _trim(amount: int, unit: int) -> str:
-    """*amount* in *unit*s as a decimal without trailing zeros."""
+def _trim(amount: int, unit: int, digits: int) -> str:
+    """*amount* in *unit*s, a power of ten, as a decimal of at most so many *digits*."""
     whole, rest = divmod(amount, unit)
-    digits = len(str(unit)) - 1
-    return f"{whole}.{rest:0{digits}d}".rstrip("0") if rest else str(whole)
+    return f"{whole}.{str(rest).zfill(digits).rstrip('0')}" if rest else str(whole)
 
 
 def _decimal(value: float) -> str:

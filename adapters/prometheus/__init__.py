@@ -57,11 +57,12 @@ from mixer.adapter import (
     text,
 )
 
+_NANOS = 1_000_000_000
 _NUMBERS: dict[type, Callable[[Any], float]] = {
     int: int,
     float: float,
     str: float,
-    Duration: lambda value: value / 1e9,
+    Duration: lambda value: value / _NANOS,
 }
 _NO_KEY = frozenset({ValueType.DOUBLE, ValueType.STRING_MAP, ValueType.UNSPECIFIED})
 """Dimensions whose values can't be told apart by ``==``, or can't be hashed."""
@@ -99,16 +100,15 @@ class Feed:
             number = _NUMBERS[type(value)](value)
         except (KeyError, ValueError):
             raise ValueError(f"{text(value)!r} is no number") from None
-        self.put(self.find(metric), (number,), now)
-
-    def put(self, series: Series | None, numbers: Sequence[float], now: float) -> None:
-        """Count *numbers* in a series, or in that for all there is no room for."""
-        if series is None:
-            for _ in numbers:
-                self._overflowed(self.family)
-            series = self.family.overflow
-        series.add_all(numbers)
+        series = self.find(metric) or self.overflow(1)
+        series.add(number)
         series.touched = now
+
+    def overflow(self, times: int) -> Series:
+        """The series for all there is no room for, to which observations go so many *times*."""
+        for _ in range(times):
+            self._overflowed(self.family)
+        return self.family.overflow
 
     def find(self, metric: Metric) -> Series | None:
         """
@@ -140,31 +140,46 @@ class Feed:
 
 
 class Tally:
-    """Counts numbers in the series of one tuple of dimensions."""
+    """Counts the numbers of metrics with the dimensions of one instance, in one series."""
 
-    __slots__ = ("_clock", "_divisor", "_instance", "_series")
+    __slots__ = ("_clock", "_feed", "_instance", "_is_time", "_series")
 
     def __init__(
-        self, instance: Metric, series: list[tuple[Feed, Series]], clock: Callable[[], float]
+        self, instance: Metric, feed: Feed, series: Series, clock: Callable[[], float]
     ) -> None:
         self._instance = instance
+        self._feed = feed
         self._series = series
         self._clock = clock
-        self._divisor = 1_000_000_000 if isinstance(instance.value, Duration) else 1
+        self._is_time = isinstance(instance.value, Duration)
 
     def __call__(self, numbers: Sequence[float]) -> None:
-        divisor = self._divisor
-        values = numbers if divisor == 1 else [number / divisor for number in numbers]
-        now = self._clock()
-        for at, (feed, series) in enumerate(self._series):
-            if not series.expired:
-                series.add_all(values)
-                series.touched = now
-                continue
-            found = feed.find(self._instance)
-            feed.put(found, values, now)
-            if found is not None:
-                self._series[at] = feed, found
+        series = self._series
+        if series.expired:
+            series = self._again(len(numbers))
+        series.add_all([number / _NANOS for number in numbers] if self._is_time else numbers)
+        series.touched = self._clock()
+
+    def _again(self, times: int) -> Series:
+        """Find a series in place of one that expired, to count so many *times*."""
+        found = self._feed.find(self._instance)
+        if found is None:
+            return self._feed.overflow(times)
+        self._series = found
+        return found
+
+
+class Tallies:
+    """Counts numbers in series of several metrics."""
+
+    __slots__ = ("_each",)
+
+    def __init__(self, each: Sequence[Tally]) -> None:
+        self._each = each
+
+    def __call__(self, numbers: Sequence[float]) -> None:
+        for tally in self._each:
+            tally(numbers)
 
 
 class Prometheus(Adapter[PrometheusConfig], Reports[Metric], name="prometheus"):
@@ -228,15 +243,20 @@ class Prometheus(Adapter[PrometheusConfig], Reports[Metric], name="prometheus"):
         if failures:
             raise ValueError("; ".join(failures))
 
-    def tally(self, instance: Metric, /) -> Tally | None:
+    def tally(self, instance: Metric, /) -> Tally | Tallies | None:
         """What counts the numbers of all metrics with these dimensions; gauges are taken whole."""
         feeds = self._feeds.get(instance.name, ())
         if any(feed.family.definition.kind not in _TALLIED for feed in feeds):
             return None
-        found = [(feed, series) for feed in feeds if (series := feed.find(instance)) is not None]
-        return (
-            Tally(instance, found, self.env.clock) if found and len(found) == len(feeds) else None
-        )
+        clock = self.env.clock
+        found = [
+            Tally(instance, feed, series, clock)
+            for feed in feeds
+            if (series := feed.find(instance)) is not None
+        ]
+        if not found or len(found) < len(feeds):
+            return None
+        return found[0] if len(found) == 1 else Tallies(found)
 
     def _overflowed(self, family: Family) -> None:
         """Say so the 1st, 10th, 100th ... time."""

@@ -42,7 +42,7 @@ class Series(ABC):
         """Take in one *value*; raise ValueError if this kind of metric can't."""
 
     def add_all(self, values: Sequence[float]) -> None:
-        """Take in many values, in order."""
+        """Take in many values, in order; each is 0 or more, and finite."""
         for value in values:
             self.add(value)
 
@@ -78,11 +78,7 @@ class Counter(Gauge):
         self.value += value
 
     def add_all(self, values: Sequence[float]) -> None:
-        total = sum(values)
-        if not (total >= 0 and min(values) >= 0):
-            return super().add_all(values)  # up to the one that can't be
-        self.value += total
-        return None
+        self.value += sum(values)
 
 
 class Histogram(Series):
@@ -105,14 +101,10 @@ class Histogram(Series):
 
     def add_all(self, values: Sequence[float]) -> None:
         # Fast path: most of what a Report brings comes here.
-        total = sum(values)
-        if total != total:
-            return super().add_all(values)  # that one by one have a meaning, or a fault
         cells, bounds = self._cells, self._bounds
         for value in values:
             cells[bisect_left(bounds, value)] += 1
-        cells[-1] += total
-        return None
+        cells[-1] += sum(values)
 
     def text(self, name: str) -> str:
         *buckets, total = self._cells.copy()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import lru_cache
 from json.encoder import encode_basestring
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from adapters.stdio.config import Level, StdioConfig
 from mixer.adapter import (
@@ -64,26 +65,38 @@ def fields_of(shape: Shape, path: str, masked: frozenset[str]) -> list[Piece]:
     return pieces
 
 
+@lru_cache
 def _shower(type_: ValueType, masked: frozenset[str]) -> Show:
     """What shows values of a type, quickly where they are of the class that they should be."""
 
     def other(value: Value | None) -> str:
         return _encode(plain(value, masked))
 
-    def show(value: Value | None) -> str:
-        return quickly(value) if value.__class__ is usual else other(value)
+    def string(value: Value | None) -> str:
+        return encode_basestring(value) if value.__class__ is str else other(value)
 
-    usual, quickly = _QUICK.get(type_, (None, other))
-    return show
+    def number(value: Value | None) -> str:
+        return str(value) if value.__class__ is int else other(value)
 
+    def address(value: Any) -> str:
+        return f'"{ip_text(value)}"' if value.__class__ is bytes else other(value)
 
-_QUICK: Mapping[ValueType, tuple[type, Show]] = {
-    **dict.fromkeys(
-        (ValueType.STRING, ValueType.DNS_NAME, ValueType.EMAIL_ADDRESS, ValueType.URI),
-        (str, encode_basestring),
-    ),
-    ValueType.INT64: (int, str),
-    ValueType.IP_ADDRESS: (bytes, lambda address: f'"{ip_text(address)}"'),
-    ValueType.TIMESTAMP: (Timestamp, lambda time: f'"{time}"'),
-    ValueType.DURATION: (Duration, lambda span: f'"{span}"'),
-}
+    def time(value: Value | None) -> str:
+        return f'"{value}"' if value.__class__ is Timestamp else other(value)
+
+    def span(value: Value | None) -> str:
+        return f'"{value}"' if value.__class__ is Duration else other(value)
+
+    match type_:
+        case ValueType.STRING | ValueType.DNS_NAME | ValueType.EMAIL_ADDRESS | ValueType.URI:
+            return string
+        case ValueType.INT64:
+            return number
+        case ValueType.IP_ADDRESS:
+            return address
+        case ValueType.TIMESTAMP:
+            return time
+        case ValueType.DURATION:
+            return span
+        case _:
+            return other

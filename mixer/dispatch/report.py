@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from time import perf_counter
 
 from attributes import Bag, Source
@@ -21,36 +20,60 @@ MAX_GROUPS = 256
 """So many kinds of bags are told apart in one Report; who sends more could choose their hashes."""
 
 
-@dataclass(slots=True)
 class Batch:
     """All instances of one template for one handler, of one Report."""
 
-    call: Call
-    instances: list[Instance | str | None] = field(default_factory=list)
-    owners: list[Route] = field(default_factory=list)
-    """The rules that sent them, each once."""
+    __slots__ = ("call", "fault", "instances", "owners", "seconds")
 
-    tallies: list[tuple[Add, Sequence[Number]]] = field(default_factory=list)
-    """What takes numbers, and those it gets."""
+    def __init__(self, call: Call, owners: Sequence[Route]) -> None:
+        self.call = call
+        self.owners = list(owners)
+        """The rules that sent them, each once."""
+
+        self.instances: list[Instance | str | None] = []
+        self.seconds: float | None = None
+        """The time that its handler took for numbers, if it was given any."""
+
+        self.fault: Fault | None = None
+        """Why it did not take them."""
+
+    def tally(self, adds: Sequence[tuple[Add, int]], columns: Sequence[Sequence[Number]]) -> None:
+        """Give the handler the numbers it takes."""
+        started = perf_counter()
+        for add, place in adds:
+            try:
+                add(columns[place])
+            except Exception as error:
+                self.fault = Fault(f"{self.call.title}: {error or type(error).__name__}")
+        self.seconds = perf_counter() - started + (self.seconds or 0.0)
+
+    def failures(self, fault: Fault) -> list[str]:
+        """The messages that fail the Report for a *fault* of the handler."""
+        strictest = max(self.owners, key=lambda route: route.on_handler_error is OnError.FAIL)
+        found = Found()
+        found.fault(strictest, strictest.on_handler_error, fault.message)
+        return found.failures
 
 
-@dataclass(slots=True)
 class Group:
     """Bags of one Report that differ only in what they measure."""
 
-    pattern: Pattern
-    lines: list[tuple[Call, Text]]
-    """What writes the text for a bag, where handlers do nothing but that."""
+    __slots__ = ("lines", "numbers", "pattern", "wrong")
 
-    numbers: list[Sequence[Number]] = field(default_factory=list)
-    """What each bag measures."""
+    def __init__(self, pattern: Pattern) -> None:
+        self.pattern = pattern
+        self.lines: list[tuple[Callable[[str | None], None], Text]] = []
+        """What takes the text for a bag, and what writes it; where handlers do no more."""
 
-    wrong: int = 0
-    """Bags of which something could not be built, and that were counted by themselves."""
+        self.numbers: list[Sequence[Number]] = []
+        """What each bag measures."""
+
+        self.wrong = 0
+        """Bags of which something could not be built, and that were counted by themselves."""
 
 
-_NEW = Group(Pattern(0, (), (), (), (), ()), [])
-"""In place of a group that is not there yet."""
+_WHOLE = Group(Pattern(0, 0, (), (), (), ()))
+"""In place of a group of bags of which anything is wrong, so that they are looked at one by one."""
 
 
 async def report(
@@ -65,76 +88,97 @@ async def report(
     being recorded; at the end it raises RpcError(UNKNOWN) with all that went wrong. With *folds*,
     bags that differ only in what they measure are evaluated once; the outcome is the same.
     """
-    collecting = _Collecting(routes, folds)
-    errors: list[str] = []
-    for source in sources:
-        if isinstance(source, str):
-            errors.append(source)
-        elif not routes.generates:
-            collecting.add(source)
-        elif failed := await preprocess(routes, bag := Bag(source)):
-            errors.append(failed)
-        else:
-            collecting.take(bag)
-    errors += collecting.failures + await _dispatch(collecting.batches())
-    if errors:
+    collecting = _Collecting(routes)
+    if folds is not None and not routes.generates:
+        collecting.fold(sources, folds)
+    else:
+        await collecting.take_all(sources)
+    # First, as series that were looked up may expire while a handler waits.
+    whole, faults = collecting.tally()
+    if whole:
+        results = await run([(batch.owners[0], batch.call, (batch.instances,)) for batch in whole])
+        ends = zip(whole, results, strict=True)
+        faults = [*((batch, end) for batch, end in ends if isinstance(end, Fault)), *faults]
+    for batch, fault in faults:
+        collecting.failures += batch.failures(fault)
+    if errors := collecting.errors + collecting.failures:
         raise RpcError(Code.UNKNOWN, error_list(errors))
 
 
 class _Collecting:
     """What the bags of one Report bring, by handler and template."""
 
-    def __init__(self, routes: Routes, folds: Folds | None) -> None:
+    def __init__(self, routes: Routes) -> None:
+        self.errors: list[str] = []
+        """Why sources could not be read."""
+
         self.failures: list[str] = []
+        """What failed of the others."""
+
         self._routes = routes
-        self._folds = folds
         self._batches: dict[tuple[str, str], Batch] = {}
         self._known: dict[Call, Batch] = {}
-        """The batch of each call that brought anything yet."""
-        self._groups: dict[Hashable, Group | None] = {}
-        """By what decides the bags; None for those that must be looked at one by one."""
+        """The batch of each call of which there are instances."""
 
-    def add(self, source: Source) -> None:
-        """Take in what a source brings."""
-        folds = self._folds
-        if folds is None or (read := folds.fold(source)) is None:
-            self.take(Bag(source))
-            return
-        key, numbers = read
-        group = self._groups.get(key, _NEW)
-        if group is not _NEW and group is not None:
-            self._join(group, folds, source, numbers)
-        elif group is _NEW and len(self._groups) < MAX_GROUPS:
-            self._groups[key] = self._group(folds, folds.decide(key), source, numbers)
-        else:
-            self.take(Bag(source))
+        self._groups: dict[Hashable, Group] = {}
+        """By what decides the bags."""
 
-    def _group(
-        self, folds: Folds, key: Hashable, source: Source, numbers: Sequence[Number]
-    ) -> Group | None:
-        """Take in the first bag of a group; None where anything is wrong with such bags."""
-        pattern = folds.patterns.get(key)
+    async def take_all(self, sources: Iterable[Source | str]) -> None:
+        """Take in what *sources* bring, each looked at whole."""
+        for source in sources:
+            if isinstance(source, str):
+                self.errors.append(source)
+                continue
+            bag = Bag(source)
+            if self._routes.generates and (failed := await preprocess(self._routes, bag)):
+                self.errors.append(failed)
+            else:
+                self._take(bag)
+
+    def fold(self, sources: Iterable[Source | str], folds: Folds) -> None:
+        """Take in what *sources* bring, of bags that are alike at once."""
+        read, groups = folds.fold, self._groups
+        for source in sources:
+            if isinstance(source, str):
+                self.errors.append(source)
+                continue
+            if (found := read(source)) is None:
+                self._take(Bag(source))
+                continue
+            key, numbers = found
+            group = groups.get(key)
+            if group is None:
+                group = self._first(folds, key, source)
+                if group is None:
+                    continue
+            if group is _WHOLE:
+                self._take(Bag(source))
+                continue
+            group.numbers.append(numbers)
+            if group.pattern.made and not self._write(group, source):
+                folds.others(source)
+                self._build(group, Bag(source))
+
+    def _first(self, folds: Folds, key: Hashable, source: Source) -> Group | None:
+        """The group of a first bag, or None where that was taken in by itself."""
+        if len(self._groups) >= MAX_GROUPS:
+            return _WHOLE
+        pattern = folds.find(key)
         if pattern is None:
             found = self._gather(Bag(source))
             if found.faults:
                 self._append(found.pending)
                 self._routes.observer.phase(found.rules, len(found.pending))
+                self._groups[key] = _WHOLE
                 return None
-            pattern = Pattern.of(found, folds)
-            folds.patterns.keep(key, pattern)
-        for route, call in pattern.calls:  # their owners are told in order
-            if call not in self._known:
-                self._batch(route, call)
-        lines = [(call, folds.lines[call](gaps)) for call, gaps in pattern.lines]
-        group = Group(pattern, lines)
-        self._join(group, folds, source, numbers)
+            pattern = folds.learn(key, found)
+        for share in pattern.shares:
+            self._batch(share.key, share.call, share.owners)
+        group = self._groups[key] = Group(pattern)
+        for call, gaps in pattern.lines:
+            batch = self._batches[call.destination]
+            group.lines.append((batch.instances.append, folds.lines[call](gaps)))
         return group
-
-    def _join(self, group: Group, folds: Folds, source: Source, numbers: Sequence[Number]) -> None:
-        group.numbers.append(numbers)
-        if group.pattern.made and not self._write(group, source):
-            folds.others(source)
-            self._build(group, Bag(source))
 
     def _write(self, group: Group, source: Source) -> bool:
         """Take in the text for a bag; False where its instances have to be made."""
@@ -146,8 +190,8 @@ class _Collecting:
             return False  # what is wrong, its report will say
         if None in texts:
             return False
-        for (call, _), text in zip(group.lines, texts, strict=True):
-            self._known[call].instances.append(text)
+        for (take, _), text in zip(group.lines, texts, strict=True):
+            take(text)
         return True
 
     def _build(self, group: Group, bag: Bag) -> None:
@@ -162,9 +206,9 @@ class _Collecting:
         self.failures += found.failures
         if found.faults:  # then it is not like the other bags of its group
             group.wrong += 1
-            self._routes.observer.phase(pattern.rules, len(pattern.calls) - found.faults)
+            self._routes.observer.phase(pattern.rules, pattern.calls - found.faults)
 
-    def take(self, bag: Bag) -> None:
+    def _take(self, bag: Bag) -> None:
         """Take in what a bag brings, looked at whole."""
         found = self._gather(bag)
         self._append(found.pending)
@@ -175,59 +219,46 @@ class _Collecting:
         self.failures += found.failures
         return found
 
-    def batches(self) -> list[Batch]:
-        """All that was brought, when no more comes."""
+    def tally(self) -> tuple[list[Batch], list[tuple[Batch, Fault]]]:
+        """
+        Give handlers the numbers that they take, when no more comes.
+
+        Returns the batches with instances, which are to be sent, and what went wrong so far.
+        """
         for group in self._groups.values():
-            if group is not None:
-                pattern, columns = group.pattern, tuple(zip(*group.numbers, strict=True))
-                bags = len(group.numbers) - group.wrong
-                self._routes.observer.phase(pattern.rules, len(pattern.calls), bags)
-                for call, add, place in pattern.tallied:
-                    self._known[call].tallies.append((add, columns[place]))
-        return list(self._batches.values())
+            if group is not _WHOLE:
+                pattern, bags = group.pattern, len(group.numbers)
+                self._routes.observer.phase(pattern.rules, pattern.calls, bags - group.wrong)
+                columns = tuple(zip(*group.numbers, strict=True))
+                for share in pattern.shares:
+                    if share.adds:
+                        self._batches[share.key].tally(share.adds, columns)
+        whole, faults = [], []
+        for batch in self._batches.values():
+            if batch.instances:
+                whole.append(batch)
+            elif batch.seconds is not None:  # else it is one dispatch, and counted
+                observer = batch.call.observer
+                (observer.failed if batch.fault else observer.succeeded)(batch.seconds)
+            if batch.fault is not None:
+                faults.append((batch, batch.fault))
+        return whole, faults
 
     def _append(self, pending: Sequence[Pending]) -> None:
         for route, call, arguments in pending:
             if route.is_shadow:
                 route.observer.shadowed("reported")
             else:
-                batch = self._known.get(call) or self._batch(route, call)
+                batch = self._known.get(call)
+                if batch is None:
+                    batch = self._known[call] = self._batch(call.destination, call, (route,))
                 batch.instances += arguments
 
-    def _batch(self, route: Route, call: Call) -> Batch:
-        key = call.title, call.builder.shape.template.template
+    def _batch(self, key: tuple[str, str], call: Call, owners: Sequence[Route]) -> Batch:
+        """The batch of a handler and template, to which these *owners* send."""
         batch = self._batches.get(key)
         if batch is None:
-            batch = self._batches[key] = Batch(call)
-        if route not in batch.owners:
-            batch.owners.append(route)
-        self._known[call] = batch
+            batch = self._batches[key] = Batch(call, owners)
+        else:
+            batch.owners += [route for route in owners if route not in batch.owners]
         return batch
-
-
-async def _dispatch(batches: Sequence[Batch]) -> list[str]:
-    """Send all *batches*; the messages that fail the Report."""
-    found = Found()
-    # First, as series that were looked up may expire while a handler waits.
-    tallied = [(batch, _tallied(batch)) for batch in batches if batch.tallies]
-    whole = [batch for batch in batches if batch.instances]
-    results = await run([(batch.owners[0], batch.call, (batch.instances,)) for batch in whole])
-    for batch, result in [*zip(whole, results, strict=True), *tallied]:
-        if isinstance(result, Fault):
-            strictest = max(batch.owners, key=lambda route: route.on_handler_error is OnError.FAIL)
-            found.fault(strictest, strictest.on_handler_error, result.message)
-    return found.failures
-
-
-def _tallied(batch: Batch) -> Fault | None:
-    """Give a handler the numbers it takes."""
-    started, fault = perf_counter(), None
-    for add, numbers in batch.tallies:
-        try:
-            add(numbers)
-        except Exception as error:
-            fault = Fault(f"{batch.call.title}: {error or type(error).__name__}")
-    if not batch.instances:  # else it is one dispatch, and counted
-        observer = batch.call.observer
-        (observer.failed if fault else observer.succeeded)(perf_counter() - started)
-    return fault

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
+
+import msgspec
 
 from attributes import Duration, Source, Value, ValueType
 from mixer.adapter.template import Instance
@@ -32,8 +34,14 @@ for their measures.
 Decode: TypeAlias = Callable[[Source], object]
 """Has a source decode at once what would be asked of it bit by bit."""
 
-Decide: TypeAlias = Callable[[Any], Hashable]
-"""What the first part of a `Fold` says, for all Reports alike; None where that is not known."""
+Find: TypeAlias = Callable[[Any], "Pattern | None"]
+"""The pattern of bags of which a `Fold` says that first, if it is known from former Reports."""
+
+Learn: TypeAlias = Callable[[Any, Found], "Pattern"]
+"""The same of a bag for which that was found, and nothing wrong; it may be known from now on."""
+
+Shown: TypeAlias = Callable[[Instance], Gaps]
+"""Shows of an instance's text what is the same for all bags of a group."""
 
 Places: TypeAlias = Mapping[Call, int]
 """Of the calls whose numbers a `Fold` gives, the place of each. Others are made for each bag."""
@@ -191,22 +199,33 @@ def _entries(trees: Sequence[Tree]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(sorted(found)) for name, found in keys.items() if not whole[name]}
 
 
-@dataclass(frozen=True, slots=True)
-class Folds:
-    """The folding of one Report."""
+class Folds(msgspec.Struct, frozen=True):
+    """The folding of one Report; made for each, so it has nothing that is the same for all."""
 
     fold: Fold
-    decide: Decide
+    find: Find
+    learn: Learn
     others: Decode
     """Decodes what the rest of calls read; for a source of which `fold` gave something."""
 
-    patterns: Patterns
-    places: Places
-    rest: Mapping[Route, Gather]
-    gaps: Mapping[Call, Callable[[Instance], Gaps]]
-    """Of the calls whose handlers write text, what is the same for all bags of a group."""
-
     lines: Mapping[Call, Begin]
+    """Of the calls whose handlers write text."""
+
+
+class Share(msgspec.Struct, frozen=True):
+    """What of a pattern goes to one handler as instances of one template."""
+
+    key: tuple[str, str]
+    """Handler and template."""
+
+    call: Call
+    """The first of those."""
+
+    owners: tuple[Route, ...]
+    """The rules that send them, each once, in order."""
+
+    adds: tuple[tuple[Add, int], ...]
+    """What takes numbers, and the place of those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,12 +235,14 @@ class Pattern:
     rules: int
     """How many match."""
 
-    calls: tuple[tuple[Route, Call], ...]
-    tallied: tuple[tuple[Call, Add, int], ...]
-    """What takes the numbers of calls, and the place of those."""
+    calls: int
+    """How many instances there are, with those that are never made."""
+
+    shares: tuple[Share, ...]
+    """By handler and template, in order."""
 
     made: tuple[tuple[Route, Call], ...]
-    """The other calls, whose instances are made for each bag."""
+    """The calls whose instances are made for each bag."""
 
     rest: tuple[Gather, ...]
     """What makes them; empty where that is to be done one by one."""
@@ -229,26 +250,43 @@ class Pattern:
     lines: tuple[tuple[Call, Gaps], ...]
     """Instead, where their handlers do nothing but write text: what is the same in all of it."""
 
-    @classmethod
-    def of(cls, found: Found, folds: Folds) -> Pattern:
-        """The pattern of a bag for which that was *found*, and nothing wrong."""
-        tallied: list[tuple[Call, Add, int]] = []
-        made: list[Pending] = []
-        for route, call, arguments in found.pending:
-            place = folds.places.get(call)
-            if place is not None and (add := _add(call, *arguments)) is not None:
-                tallied.append((call, add, place))
-            else:
-                made.append((route, call, arguments))
-        calls = [(route, call) for route, call, _ in found.pending]
-        others = [(route, call) for route, call, _ in made]
-        rest = dict.fromkeys(folds.rest[route] for route, call in others if route in folds.rest)
-        if any(call in folds.places for _, call in others):
-            rest.clear()  # their order would be another
-        lines = _lines(made, folds)
-        return cls(
-            found.rules, tuple(calls), tuple(tallied), tuple(others), tuple(rest), tuple(lines)
-        )
+
+def pattern_of(folding: Folding, gaps: Mapping[Call, Shown], found: Found) -> Pattern:
+    """
+    The pattern of a bag for which that was *found*, and nothing wrong.
+
+    *gaps* has the calls whose handlers write text.
+    """
+    adds: dict[Call, tuple[Add, int]] = {}
+    made: list[Pending] = []
+    for route, call, arguments in found.pending:
+        place = folding.places.get(call)
+        if place is not None and (add := _add(call, *arguments)) is not None:
+            adds[call] = add, place
+        else:
+            made.append((route, call, arguments))
+    others = [(route, call) for route, call, _ in made]
+    rest = dict.fromkeys(folding.rest[route] for route, call in others if route in folding.rest)
+    if any(call in folding.places for _, call in others):
+        rest.clear()  # their order would be another
+    return Pattern(
+        found.rules,
+        len(found.pending),
+        tuple(_shares(found.pending, adds)),
+        tuple(others),
+        tuple(rest),
+        tuple(_lines(made, gaps)),
+    )
+
+
+def _shares(pending: Sequence[Pending], adds: Mapping[Call, tuple[Add, int]]) -> Iterator[Share]:
+    together: dict[tuple[str, str], list[tuple[Route, Call]]] = {}
+    for route, call, _ in pending:
+        together.setdefault(call.destination, []).append((route, call))
+    for key, sent in together.items():
+        owners = tuple(dict.fromkeys(route for route, _ in sent))
+        taking = tuple(adds[call] for _, call in sent if call in adds)
+        yield Share(key, sent[0][1], owners, taking)
 
 
 def _add(call: Call, instance: Instance) -> Add | None:
@@ -260,32 +298,39 @@ def _add(call: Call, instance: Instance) -> Add | None:
         return None  # what is wrong, its report will say
 
 
-def _lines(made: Sequence[Pending], folds: Folds) -> list[tuple[Call, Gaps]]:
+def _lines(made: Sequence[Pending], gaps: Mapping[Call, Shown]) -> list[tuple[Call, Gaps]]:
     """What is the same in the text of such instances; nothing unless all are written as text."""
-    if not all(call in folds.gaps for _, call, _ in made):
+    if not all(call in gaps for _, call, _ in made):
         return []
     try:
-        return [(call, folds.gaps[call](instance)) for _, call, (instance,) in made]
+        return [(call, gaps[call](instance)) for _, call, (instance,) in made]
     except Exception:
         return []  # what is wrong, its report will say
 
 
-class Patterns:
-    """Those of all Reports so far, by what `Decide` says; some are forgotten."""
+T = TypeVar("T")
 
-    __slots__ = ("_known", "get")
+
+class Known(Generic[T]):
+    """What was found so far, by what decides it; some is forgotten."""
+
+    __slots__ = ("_found", "get")
 
     def __init__(self) -> None:
-        self._known: dict[Hashable, Pattern] = {}
-        self.get = self._known.get
+        self._found: dict[Hashable, T] = {}
+        self.get = self._found.get
 
-    def keep(self, key: Hashable, pattern: Pattern) -> None:
-        """Know a *pattern* from now on, if there is nothing endless about it."""
+    def keep(self, key: Hashable, found: T) -> None:
+        """Know what was *found* from now on, if there is nothing endless about its *key*."""
         if key is None or len(str(key)) > LONGEST_KEY:
             return
-        if len(self._known) >= MAX_PATTERNS:
-            del self._known[next(iter(self._known))]
-        self._known[key] = pattern
+        if len(self._found) >= MAX_PATTERNS:
+            del self._found[next(iter(self._found))]
+        self._found[key] = found
+
+
+Patterns: TypeAlias = Known[Pattern]
+"""By what decides a bag, for all Reports alike; None where that is not known."""
 
 
 def plain_folds(folding: Folding) -> Folds:
@@ -315,17 +360,14 @@ def plain_folds(folding: Folding) -> Folds:
             return None  # of a type that its attribute has not
         return key, numbers
 
-    nothing: Mapping[Any, Any] = {}
-    return Folds(
-        fold,
-        lambda key: key,
-        lambda source: None,
-        Patterns(),
-        folding.places,
-        folding.rest,
-        nothing,
-        nothing,
-    )
+    patterns = Patterns()
+
+    def learn(key: Hashable, found: Found) -> Pattern:
+        pattern = pattern_of(folding, {}, found)
+        patterns.keep(key, pattern)
+        return pattern
+
+    return Folds(fold, patterns.get, learn, lambda source: None, {})
 
 
 def _number(value: Any) -> Number | None:

@@ -86,6 +86,11 @@ class Call:
     line: Line | None = None
     """How the handler shows instances, if it does nothing else with them."""
 
+    @property
+    def destination(self) -> tuple[str, str]:
+        """Handler and template: what instances are sent together for."""
+        return self.title, self.builder.shape.template.template
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeaderPlan:

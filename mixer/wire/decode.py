@@ -20,6 +20,8 @@ from mixer.wire.delta import State
 from mixer.wire.message import Message
 from mixer.wire.words import Words
 
+_INDEPENDENT_ENCODING = pb.ReportRequest.INDEPENDENT_ENCODING  # slow to look up
+
 
 class CheckCall(msgspec.Struct, frozen=True):
     """A Check as the dispatcher sees it."""
@@ -70,7 +72,7 @@ def report_request(raw: bytes) -> ReportCall:
     except DecodeError as error:
         raise _malformed(error) from None
     _check_word_count(request.global_word_count)
-    independent = request.repeated_attributes_semantics == pb.ReportRequest.INDEPENDENT_ENCODING
+    independent = request.repeated_attributes_semantics == _INDEPENDENT_ENCODING
     defaults = Words(request.default_words)
     sources = (_independent if independent else _delta)(request, defaults)
     return ReportCall(len(request.attributes), defaults, sources)
@@ -91,13 +93,13 @@ def _check_word_count(count: int) -> None:
 
 def _independent(request: pb.ReportRequest, defaults: Words) -> Iterator[Source | str]:
     for attributes in request.attributes:
-        yield Message(attributes, Words(attributes.words) if attributes.words else defaults)
+        yield Message(attributes, Words(own) if (own := attributes.words) else defaults)
 
 
 def _delta(request: pb.ReportRequest, defaults: Words) -> Iterator[Source | str]:
     state: State | None = None
     for attributes in request.attributes:
-        words = Words(attributes.words) if attributes.words else defaults
+        words = Words(own) if (own := attributes.words) else defaults
         if state is None:
             state = State(attributes, words)
             yield state

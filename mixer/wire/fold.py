@@ -8,6 +8,7 @@ texts. A map is its bytes. Code for each configuration is generated, as it runs 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -15,14 +16,12 @@ from attributes import Source, ValueType
 from attributes.dictionary import GLOBAL_INDEX, GLOBAL_WORDS
 from attributes.values import NANOS
 from mixer.expr.source import compiled
-from mixer.rules.folding import HUGE, Folding, Folds, Measure, Number, Patterns, entries_of
-from mixer.wire.delta import State
-from mixer.wire.message import MAPS, Message, duration, map_of, timestamp
+from mixer.rules.folding import HUGE, Folding, Folds, Measure, Number, pattern_of
+from mixer.wire.delta import State, Watch
+from mixer.wire.message import ABSENT, MAPS, TYPE_MAPS, Message, duration, map_of, timestamp
+from mixer.wire.patterns import SentPatterns
 from mixer.wire.text import Texts
 from mixer.wire.words import Words
-
-ABSENT = len(GLOBAL_WORDS)
-"""Instead of the index of a text where there is none; one that is sent says as much."""
 
 MAX_KINDS = 16
 """Callers differ in which names they know; for so many kinds of them code is made."""
@@ -43,13 +42,14 @@ class Folder:
         self._texts_at = [at for at in keys if self._maps[at] == "strings"]
         self._maps_at = [at for at in keys if self._maps[at] == "string_maps"]
         self._others_at = [at for at in keys if at not in (*self._texts_at, *self._maps_at)]
-        self._entries = [folding.entries.get(self._wanted[at][0]) for at in self._maps_at]
+        entries = [folding.entries.get(self._wanted[at][0]) for at in self._maps_at]
         self._measures = tuple((places.get(m.attribute), m) for m in folding.measures)
         self._rest = tuple(places[name] for name, _ in folding.rest_reads)
         self._texts = Texts(folding.lines, places)
         self._names = frozenset(places) - GLOBAL_INDEX.keys()
         self._made: dict[tuple[bool, ...], Callable[..., Any]] = {}
-        self._patterns = Patterns()
+        self._patterns = SentPatterns(entries, partial(pattern_of, folding, self._texts.gaps))
+        self._read_row = self._row_reader()
         self._usual = self._functions(Words(()))
 
     def bound(self, words: Words) -> Folds | None:
@@ -58,52 +58,34 @@ class Folder:
         found = self._usual if usual else self._functions(words)
         if found is None:
             return None
-        read, decode_rest, *lines = found
-        table: list[str | None] = []
-
-        usual_size = -1
+        watch, read, decode_rest, *lines = found
+        read_row = self._read_row
 
         def fold(source: Source) -> tuple[Hashable, Sequence[Number]] | None:
-            nonlocal usual_size
-            found: tuple[Hashable, Sequence[Number]] | None = None
-            if isinstance(source, Message) and source.words is words:
-                found = read(source.attributes, False)
+            made: tuple[Hashable, Sequence[Number]] | None = None
+            if isinstance(source, Message):
+                if source.words is words:
+                    made = read(source.attributes)
             elif isinstance(source, State) and source.words is words:
-                found = read(source.attributes, source.size == usual_size)
-                if found is not None:
-                    usual_size = source.size
-            return found
-
-        def decide(key: tuple[Any, ...]) -> Hashable:
-            texts, others, maps = key
-            if max(texts) > ABSENT or min(texts) < -len(words.back):
-                return None  # what that means, the source knows
-            if not table:
-                table.extend((*GLOBAL_WORDS, None, *words.back))
-            entries = [
-                sent and entries_of(words.pairs(sent), keys)
-                for sent, keys in zip(maps, self._entries, strict=True)
-            ]
-            return itemgetter(*texts)(table), others, tuple(entries)
+                row = source.watched(watch)
+                made = None if source.strange else read_row(row)
+            return made
 
         def decode(source: Source) -> None:
             message = source.latest if isinstance(source, State) else source
             if isinstance(message, Message):
                 decode_rest(message.attributes, message, words.back)
 
-        return Folds(
-            fold,
-            decide,
-            decode,
-            self._patterns,
-            self._folding.places,
-            self._folding.rest,
-            self._texts.gaps,
-            self._texts.begins(lines, words),
-        )
+        begins = self._texts.begins(lines, words)
+        find, learn = self._patterns.find, self._patterns.learn
+        return Folds(fold, partial(find, words), partial(learn, words), decode, begins)
 
-    def _functions(self, words: Words) -> tuple[Callable[..., Any], ...] | None:
-        """The functions for callers with *words*; None where there are too many kinds of them."""
+    def _functions(self, words: Words) -> tuple[Any, ...] | None:
+        """
+        What to watch, and the functions for callers with *words*.
+
+        None where there are too many kinds of them.
+        """
         indices = [words.index(name) for name, _ in self._wanted]
         known = tuple(index is not None for index in indices)
         if known not in self._made:
@@ -115,24 +97,25 @@ class Folder:
                 index
                 for index, own in zip(indices, self._maps, strict=True)
                 if own != name and index is not None
-            )
+            ).isdisjoint
             for name in MAPS.values()
         ]
-        made: tuple[Callable[..., Any], ...] = self._made[known](*indices, *others)
-        return made
+        watch: Watch = tuple(zip(self._maps, indices, strict=True))
+        return watch, *self._made[known](*indices, *others)
 
     def _maker(self, known: tuple[bool, ...]) -> Callable[..., Any]:
         """What makes the functions, where only some names are *known* to the caller."""
-        takes = [f"k{at}" for at in range(len(known))] + [f"not_{name}" for name in MAPS.values()]
-        lines = [f"def make({', '.join(takes)}):", "    def read(sent, usual):"]
+        takes = [f"k{at}" for at in range(len(known))] + [
+            f"without_{name}" for name in MAPS.values()
+        ]
+        lines = [f"def make({', '.join(takes)}):", "    def read(sent):"]
         lines += [f"        {line}" for line in self._lines(known)]
         lines.append("    def decode_rest(sent, found, own):")
         lines += [f"        {line}" for line in self._decoding(self._rest, known)]
         made = ["read", "decode_rest"]
-        for number, body in enumerate(self._texts.bodies(known)):
+        for number, code in enumerate(self._texts.begins_of(known)):
             made.append(f"line{number}")
-            lines.append(f"    def line{number}(sent, gaps, worked, shown, find, match):")
-            lines += [f"        {line}" for line in body]
+            lines += [f"    {line}" for line in code]
         lines += [f"    return {', '.join(made)}", ""]
         names = {"timestamp": timestamp, "duration": duration, "shared": GLOBAL_WORDS}
         names |= self._texts.names
@@ -160,55 +143,67 @@ class Folder:
 
     def _checking(self, known: tuple[bool, ...]) -> Iterator[str]:
         """Write the end of the function where an attribute is in the map of another type."""
-        yield "strings = sent.strings"
         strange = [
             f"k{at} in strings"
             for at, name in enumerate(self._maps)
             if known[at] and name != "strings"
         ]
-        for name in MAPS.values():
+        for name in TYPE_MAPS:
             yield f"{name} = sent.{name}"
-            strange.append(f"not not_{name}.isdisjoint({name})")
-        yield f"if not usual and ({' or '.join(strange)}):"
+        strange += [f"not without_{name}({name})" for name in MAPS.values()]
+        yield f"if {' or '.join(strange)}:"
         yield "    return None  # what that means, the source knows"
 
     def _lines(self, known: tuple[bool, ...]) -> Iterator[str]:
         yield from self._checking(known)
+        reads = [
+            f"{name}.get(k{at})" if known[at] else "None" for at, name in enumerate(self._maps)
+        ]
+        texts = [
+            f"strings.get(k{at}, {ABSENT})" if known[at] else str(ABSENT) for at in self._texts_at
+        ]
+        yield from self._returning(f"({', '.join(texts)},)", reads)
+
+    def _row_reader(self) -> Callable[[Sequence[Any]], tuple[Hashable, Sequence[Number]] | None]:
+        """What reads a row of watched attributes; of a caller's words it knows nothing."""
+        reads = [f"row[{at}]" for at in range(1, 1 + len(self._maps))]
+        lines = [f"    {line}" for line in self._returning("texts(row)", reads)]
+        places = [at + 1 for at in self._texts_at]  # at least those of `IDENTITY`
+        code = "\n".join(["def read(row):", *lines, ""])
+        found: Callable[..., Any] = compiled(code, "read", {"texts": itemgetter(*places)}, "fold")
+        return found
+
+    def _returning(self, texts: str, reads: Sequence[str]) -> Iterator[str]:
+        """Write what is made of a bag, with code that *reads* attributes."""
         measured = []
         for number, (at, measure) in enumerate(self._measures):
             if at is None:
                 measured.append(repr(measure.default))
             else:
                 measured.append(f"v{number}")
-                yield from self._measure(f"v{number}", at, measure, known[at])
-        key = ", ".join(
-            f"({''.join(f'{self._key(at, known[at])}, ' for at in places)})"
-            for places in (self._texts_at, self._others_at, self._maps_at)
+                yield from self._measure(f"v{number}", self._maps[at], measure, reads[at])
+        others, maps = (
+            "".join(f"{_key(self._maps[at], reads[at])}, " for at in places)
+            for places in (self._others_at, self._maps_at)
         )
         numbers = "".join(f"{number}, " for number in measured)
-        yield f"return ({key}), ({numbers})"
+        yield f"return ({texts}, ({others}), ({maps})), ({numbers})"
 
-    def _key(self, at: int, known: bool) -> str:
-        name = self._maps[at]
-        if name == "strings":
-            return f"strings.get(k{at}, {ABSENT})" if known else str(ABSENT)
-        if not known:
-            return "None"
-        if name in ("timestamps", "durations"):
-            return f"{name}[k{at}].SerializeToString() if k{at} in {name} else None"
-        if name == "doubles":  # two zeros are equal, and not the same
-            return f"repr(doubles.get(k{at}))"
-        return f"{name}.get(k{at})"
-
-    def _measure(self, held: str, at: int, measure: Measure, known: bool) -> Iterator[str]:
+    def _measure(self, held: str, name: str, measure: Measure, read: str) -> Iterator[str]:
         absent = "return None" if measure.default is None else f"{held} = {measure.default!r}"
-        if not known:
-            yield absent
-            return
-        name = self._maps[at]
-        yield f"{held} = {name}.get(k{at})"
+        yield f"{held} = {read}"
         yield f"if {held} is None: {absent}"
         if name == "durations":
             yield f"else: {held} = {held}.seconds * {NANOS} + {held}.nanos"
         # What not every handler counts: less than nothing, infinite, no number.
-        yield f"if not 0 <= {held} < {HUGE}: return None"
+        wrong = f"not 0 <= {held} < {HUGE}" if name == "doubles" else f"{held} < 0"
+        yield f"if {wrong}: return None"
+
+
+def _key(name: str, read: str) -> str:
+    """Code for what decides of an attribute that is no text."""
+    if name in ("timestamps", "durations"):
+        return f"None if (v := {read}) is None else v.SerializeToString()"
+    if name == "doubles":  # two zeros are equal, and not the same
+        return f"repr({read})"
+    return read

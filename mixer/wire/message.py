@@ -9,10 +9,13 @@ from typing import TypeAlias
 from google.protobuf import duration_pb2, timestamp_pb2
 
 from attributes import Duration, Timestamp, Value, ValueType
-from attributes.dictionary import GLOBAL_INDEX
+from attributes.dictionary import GLOBAL_INDEX, GLOBAL_WORDS
 from attributes.values import NANOS
 from mixer._pb import inbound_pb2 as pb
 from mixer.wire.words import Words
+
+ABSENT = len(GLOBAL_WORDS)
+"""Instead of the index of a text where there is none; one that is sent says as much."""
 
 MAPS = {
     ValueType.STRING_MAP: "string_maps",
@@ -24,6 +27,8 @@ MAPS = {
     ValueType.IP_ADDRESS: "bytes",
 }
 """Where values of a type are sent, if not in ``strings``."""
+
+TYPE_MAPS = ("strings", *MAPS.values())
 
 _OTHERS = ("bytes", "durations", "timestamps", "bools", "doubles", "int64s")
 """The type maps in which an attribute is looked for after texts and maps, the first last."""

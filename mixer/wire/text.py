@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, TypeAlias
+from functools import lru_cache
+from typing import Any
 
-from attributes import Bag, Source
+from attributes import Bag, Duration, Timestamp
 from attributes.dictionary import GLOBAL_WORDS
+from attributes.values import NANOS
 from mixer.adapter.line import Field, Show
 from mixer.adapter.template import Instance
 from mixer.expr.reads import Failure
-from mixer.rules.lines import Begin, Gaps, Piece, Sent, Text, Worked
+from mixer.rules.lines import Begin, Gaps, Piece, Sent, Worked
 from mixer.rules.routes import Call
 from mixer.wire.maps import finder, matcher
-from mixer.wire.message import MAPS, map_of
+from mixer.wire.message import map_of
 from mixer.wire.words import Words
 
-Write: TypeAlias = Callable[[Any, Gaps, Sequence[str]], str | None]
-"""Text of a message, with that of what is the same for a group, and of what was worked out."""
+_NAMES = {"Bag": Bag, "Duration": Duration, "Failure": Failure, "Timestamp": Timestamp}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,33 +67,63 @@ class Texts:
             for field in plan.fields
             if isinstance(field, Sent)
         ]
-        texts = [field.show for field in sent if map_of(field.type) == "strings"]
-        self._shows = list(dict.fromkeys(texts))
+        self._shows = list(dict.fromkeys(_shown(field) for field in sent if _recurs(field)))
+        """Ways to show what is kept for other bags, and the text where there is nothing."""
+
         keys = [read[1] for field in sent for read in field.reads if isinstance(read, tuple)]
         self._keys = list(dict.fromkeys(keys))
-        self.names = {f"show{at}": field.show for at, field in enumerate(sent)}
+        fields = [field for plan in self._plans.values() for field in plan.fields]
+        self.names: dict[str, object] = dict(_NAMES)
         """What the code finds by name."""
+
+        for at, field in enumerate(fields):
+            self.names[f"show{at}"] = field.show
+            if isinstance(field, Worked):
+                self.names[f"run{at}"] = field.run
 
         self.gaps = {call: plan.shown for call, plan in self._plans.items()}
         """What is the same in the lines of bags like that of an instance, by call."""
 
-    def bodies(self, known: Sequence[bool]) -> Iterator[list[str]]:
-        """The code for each line, where only some names are *known* to the caller."""
+    def begins_of(self, known: Sequence[bool]) -> Iterator[list[str]]:
+        """
+        The code for each line, where only some names are *known* to the caller.
+
+        A function for each Report has one for each group, and that one for each bag.
+        """
         serial = 0
-        for plan in self._plans.values():
-            code = [f"{name} = sent.{name}.get" for name in ("strings", *MAPS.values())]
+        for number, plan in enumerate(self._plans.values()):
+            code = [f"{name} = sent.{name}.get" for name in _needed(plan)]
+            if any(isinstance(field, Worked) for field in plan.fields):
+                code.append("bag = Bag(source)")
             code += self._maps(plan, known)
-            parts, worked = ["gaps[0]"], 0
-            for field in plan.fields:
+            parts = ["gap0"]
+            for at, field in enumerate(plan.fields, 1):
                 if isinstance(field, Worked):
-                    parts.append(f"worked[{worked}]")
-                    worked += 1
+                    code += self._worked(serial)
                 else:
                     code += self._shown(field, serial, known)
-                    parts.append(f"p{serial}")
-                    serial += 1
-                parts.append(f"gaps[{len(parts) // 2}]")
-            yield [*code, f"return ''.join(({', '.join(parts)},))"]
+                parts += [f"p{serial}", f"gap{at}"]
+                serial += 1
+            code.append(f"return ''.join(({', '.join(parts)},))")
+            yield [
+                f"def line{number}(match, {self._arguments()}):",
+                "    def begin(gaps):",
+                f"        {''.join(f'{gap}, ' for gap in parts[::2])} = gaps",
+                "        def text(source):",
+                "            sent = source.attributes",
+                *(f"            {line}" for line in code),
+                "        return text",
+                "    return begin",
+            ]
+
+    def _arguments(self) -> str:
+        shown = [f"shown{at}" for at in range(len(self._shows))]
+        return ", ".join([*shown, *(f"find{at}" for at in range(len(self._keys)))])
+
+    def _worked(self, serial: int) -> Iterator[str]:
+        yield f"v = run{serial}(bag)"
+        yield "if v.__class__ is Failure: return None"
+        yield f"p{serial} = show{serial}(v)"
 
     def _maps(self, plan: _Plan, known: Sequence[bool]) -> Iterator[str]:
         reads = [read for field in plan.fields if isinstance(field, Sent) for read in field.reads]
@@ -111,61 +141,74 @@ class Texts:
                 continue
             found = f"{name}(k{at})"
             if isinstance(read, tuple):
-                found = f"find[{self._keys.index(read[1])}](m{at}) if m{at} else None"
+                found = f"find{self._keys.index(read[1])}(m{at}) if m{at} else None"
             yield f"{before}v = {found}"
             before = "if v is None: "
         if not before:
             yield "v = None"
         if field.default is None:
             yield "if v is None: return None"
-        if name == "strings":
-            shown = f"shown[{self._shows.index(field.show)}][v]"
-        elif name in ("timestamps", "durations"):
-            shown = f"show{serial}({name[:-1]}(v))"
-        else:
-            shown = f"show{serial}(v)"
-        yield f"{held} = {field.default!r} if v is None else {shown}"
+        if _recurs(field):
+            yield f"{held} = shown{self._shows.index(_shown(field))}[v]"
+            return
+        value = "v"
+        if name in ("timestamps", "durations"):  # as `timestamp` and `duration` do
+            value = f"{name[:-1].title()}(v.seconds * {NANOS} + v.nanos)"
+        shown = f"show{serial}({value})"
+        if field.default is not None:
+            shown = f"{field.default!r} if v is None else {shown}"
+        yield f"{held} = {shown}"
 
-    def begins(self, functions: Sequence[Callable[..., Any]], words: Words) -> dict[Call, Begin]:
+    def begins(self, functions: Sequence[Callable[..., Begin]], words: Words) -> dict[Call, Begin]:
         """What begins each line of a Report whose messages have *words*."""
         if not self._plans:
             return {}
-        given = {
-            "shown": [_Shown(show, words.back) for show in self._shows],
-            "find": [finder(words.index(key)) for key in self._keys],
-            "match": matcher(len(words.back)),
-        }
+        shown = [_Shown(*way, words.back) for way in self._shows]
+        finders = [_finder(words.index(key)) for key in self._keys]
+        match = matcher(len(words.back))
         return {
-            call: partial(_begin, plan, partial(function, **given))
-            for (call, plan), function in zip(self._plans.items(), functions, strict=True)
+            call: function(match, *shown, *finders)
+            for call, function in zip(self._plans, functions, strict=True)
         }
 
 
-class _Shown(dict[int, str]):
-    """The texts of words, by the index under which they are sent, each made once."""
+_finder = lru_cache(maxsize=1024)(finder)
+"""Callers number their words alike, and a Report of one bag is too short to make what finds."""
 
-    def __init__(self, show: Show, own: Sequence[str]) -> None:
+
+def _needed(plan: _Plan) -> list[str]:
+    """The type maps that a line looks into."""
+    sent = [field for field in plan.fields if isinstance(field, Sent)]
+    reads = [read for field in sent for read in field.reads]
+    maps = ["string_maps"] if any(isinstance(read, tuple) for read in reads) else []
+    return sorted({*maps, *(map_of(field.type) for field in sent)})
+
+
+def _recurs(field: Sent) -> bool:
+    """Whether what a field shows is often the same from bag to bag."""
+    return map_of(field.type) in ("strings", "bytes")
+
+
+def _shown(field: Sent) -> tuple[Show, str | None, bool]:
+    """How the text of a field is made: by what, for nothing, and whether what is sent is a word."""
+    return field.show, field.default, map_of(field.type) == "strings"
+
+
+class _Shown(dict[Any, str]):
+    """The texts of words, by the index under which they are sent, or of addresses, made once."""
+
+    def __init__(
+        self, show: Show, default: str | None, are_words: bool, own: Sequence[str]
+    ) -> None:
         self._show = show
+        self._are_words = are_words
         self._own = own
+        if default is not None:
+            self[None] = default
 
-    def __missing__(self, index: int) -> str:
-        shown = self[index] = self._show(GLOBAL_WORDS[index] if index >= 0 else self._own[index])
+    def __missing__(self, sent: Any) -> str:
+        value = sent
+        if self._are_words:
+            value = GLOBAL_WORDS[sent] if sent >= 0 else self._own[sent]
+        shown = self[sent] = self._show(value)
         return shown
-
-
-def _begin(plan: _Plan, write: Write, gaps: Gaps) -> Text:
-    """What writes lines that have these *gaps*."""
-    worked = [field for field in plan.fields if isinstance(field, Worked)]
-
-    def text(source: Source) -> str | None:
-        texts = []
-        if worked:
-            bag = Bag(source)
-            for field in worked:
-                value = field.run(bag)
-                if value.__class__ is Failure:
-                    return None
-                texts.append(field.show(value))
-        return write(source.attributes, gaps, texts)  # type: ignore[attr-defined]
-
-    return text

@@ -263,3 +263,19 @@ async def test_what_counts_numbers_goes_on_when_its_series_have_expired() -> Non
             'istio_m{code="__overflow__"} 48',
             'mixer_prometheus_overflows_total{metric="istio_m"} 2',
         ]
+
+
+async def test_the_numbers_of_an_instance_go_to_all_metrics_that_it_feeds() -> None:
+    counted, timed = (
+        MetricInfo(name=name, instance_name="requests", kind=kind, label_names=("code",))
+        for name, kind in (("n", Kind.COUNTER), ("t", Kind.DISTRIBUTION))
+    )
+    given = PrometheusConfig(metrics=(counted, timed), address=ADDRESS)
+    async with running(Prometheus, given, shapes=[CODE]) as adapter:
+        add = adapter.tally(metric(Duration.of(1), code=1))
+        assert add is not None
+        add([500_000_000, 1_500_000_000])
+        samples = scrape(adapter)
+        assert 'istio_n{code="1"} 2.0' in samples
+        assert 'istio_t_bucket{code="1",le="1"} 1' in samples
+        assert 'istio_t_sum{code="1"} 2.0' in samples

@@ -14,7 +14,7 @@ from mixer._pb import mixer_pb2 as pb
 from mixer.server.mixer_v1 import MixerService
 from tests.property.configurations import configurations, telemetry
 from tests.property.mixers import AnySources, run
-from tests.property.requests import Table, calls, reports, sent
+from tests.property.requests import WORDS, Table, calls, reports, sent
 
 
 async def compare(text: str, made: list[tuple[str, bytes]]) -> None:
@@ -127,6 +127,15 @@ def elsewhere(index: int) -> tuple[str, bytes]:
     independent = pb.ReportRequest.INDEPENDENT_ENCODING
     request = pb.ReportRequest(default_words=["y"], repeated_attributes_semantics=independent)
     request.attributes.add().strings[GLOBAL_WORDS.index("source.user")] = index
+    return "report", request.SerializeToString()
+
+
+def headed(words: str, index: int) -> tuple[str, bytes]:
+    """A call that reports headers, the first word equal to the third, the second to *index*."""
+    independent = pb.ReportRequest.INDEPENDENT_ENCODING
+    request = pb.ReportRequest(default_words=words, repeated_attributes_semantics=independent)
+    headers = request.attributes.add().string_maps[GLOBAL_WORDS.index("request.headers")]
+    headers.entries.update({-1: -3, -2: index})
     return "report", request.SerializeToString()
 
 
@@ -251,6 +260,15 @@ BAGS = [{"source.user": "x", "response.code": code, "own.double": 0.5} for code 
             [elsewhere(index) for index in (-1, ABSENT + 1, ABSENT, ABSENT - 1, -3, -2)],
             id="a text that is no word of the second Report",
         ),
+        pytest.param(
+            counting("m0", "1", a='request.headers["a"] | "none"'),
+            [
+                headed(words, index)
+                for index in (-4, GLOBAL_WORDS.index("GET"))
+                for words in ("abcd", "abcd", "bacd", "abdc", "abc", "abcd", "aacd", "xbcd")
+            ],
+            id="the same indices of entries for other words",
+        ),
     ],
 )
 async def test_fast_and_plain_agree_where_they_once_did_not(
@@ -263,6 +281,27 @@ async def test_fast_and_plain_agree_where_they_once_did_not(
 @given(telemetry(), st.lists(reports(most=9), min_size=1, max_size=3))
 def test_folded_reports_do_what_plain_ones_do(text: str, made: list[bytes]) -> None:
     asyncio.run(compare(text, [("report", raw) for raw in made]))
+
+
+def reworded(raw: bytes, words: list[str]) -> bytes:
+    """A report with the same indices, for other *words* that its messages share."""
+    request = pb.ReportRequest.FromString(raw)
+    del request.default_words[:]
+    request.default_words.extend(words)
+    return request.SerializeToString()
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    telemetry(),
+    reports(most=3),
+    st.lists(st.lists(st.sampled_from(WORDS), max_size=12), min_size=1, max_size=4),
+)
+def test_the_same_indices_for_other_words_do_what_plain_ones_do(
+    text: str, raw: bytes, others: list[list[str]]
+) -> None:
+    made = [raw, raw, *(reworded(raw, words) for words in others), raw]
+    asyncio.run(compare(text, [("report", one) for one in made]))
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))

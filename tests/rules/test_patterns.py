@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mixer.rules.folding import LONGEST_KEY, MAX_PATTERNS, Pattern, Patterns
 
-PATTERN = Pattern(1, (), (), (), (), ())
+PATTERN = Pattern(1, 0, (), (), (), ())
 
 
 def test_the_oldest_is_forgotten_where_there_are_too_many() -> None:

@@ -8,7 +8,8 @@ Entries that are alike in that, come from one proxy and have the same tags have 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from attributes import Source
 from attributes.values import NANOS
