@@ -32,6 +32,9 @@ class Case:
     """True gives every request a deduplication id of its own, so that no quota is answered from
     memory."""
 
+    reordered: bool = False
+    """True has the words of each request in another order."""
+
     service: str = "istio.mixer.v1.Mixer"
 
     options: tuple[str, ...] = ()
@@ -48,6 +51,7 @@ CASES = (
     Case("check without rules", "Check", "norule", "check", 10_000),
     Case("check", "Check", "check", "check", 10_000),
     Case("check, one in flight", "Check", "check", "check", 10_000, connections=8, streams=1),
+    Case("check, words reordered", "Check", "check", "check", 10_000, reordered=True),
     Case("check, two workers", "Check", "check", "check", 10_000, options=("--workers=2",)),
     Case("check, behind Envoy", "Check", "check", "check", 10_000, behind_envoy=True),
     Case("check with quota", "Check", "check", "check-quota", 10_000, unique=True),
@@ -57,6 +61,9 @@ CASES = (
         options=("--transport=grpcio",),
     ),
     Case("report of one", "Report", "telemetry", "report-1", 10_000),
+    Case(
+        "report of one, reordered", "Report", "telemetry", "report-1", 10_000, reordered=True,
+    ),
     Case("report, independent", "Report", "telemetry", "report-100-independent", 200, bags=100),
     Case("report, delta", "Report", "telemetry", "report-100-delta", 200, bags=100),
     Case(

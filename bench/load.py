@@ -6,7 +6,8 @@ import asyncio
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count, cycle, islice
 from pathlib import Path
 from typing import TypeAlias
 
@@ -15,6 +16,7 @@ import grpc
 from bench import pipeline
 from bench.bodies import body
 from bench.cases import Case
+from bench.orders import reordered
 
 Load: TypeAlias = Callable[[int, int], None]
 """Sends a number of requests to a port, and returns when all are answered."""
@@ -24,6 +26,9 @@ PREFIX_BYTES = 5
 
 _DEDUPLICATION_ID = b"\x1a"
 """Tag of field 3 of CheckRequest; of two such fields the last counts."""
+
+_ORDERS = 6000
+"""So many orders of words come in turn: more than a server remembers."""
 
 _PATIENCE = 120
 """Seconds until a run is given up."""
@@ -38,8 +43,11 @@ def load(case: Case, folder: Path) -> Load:
     file = body(folder, case.body)
     if not file.is_file():
         raise NotLoaded(f"no request body {str(file)!r}: say --shared where the bodies are")
+    message = file.read_bytes()[PREFIX_BYTES:]
     if case.unique:
-        return _unique(case, file.read_bytes()[PREFIX_BYTES:])
+        return _different(case, _identified(message))
+    if case.reordered:
+        return _different(case, cycle(list(reordered(case.rpc, message, _ORDERS))))
     return _repeated(case, file)
 
 
@@ -84,21 +92,20 @@ def _repeated(case: Case, file: Path) -> Load:
     return send
 
 
-def _unique(case: Case, message: bytes) -> Load:
-    serial = 0
-
-    def another() -> bytes:
-        nonlocal serial
-        serial += 1
+def _identified(message: bytes) -> Iterator[bytes]:
+    """A Check again and again, each with a deduplication id of its own."""
+    for serial in count(1):
         text = b"bench-%d" % serial
-        return message + _DEDUPLICATION_ID + bytes([len(text)]) + text
+        yield message + _DEDUPLICATION_ID + bytes([len(text)]) + text
 
+
+def _different(case: Case, messages: Iterator[bytes]) -> Load:
     def ready(port: int, requests: int) -> list[list[bytes]]:
-        share, rest = divmod(requests, case.connections)
-        counts = (share + (number < rest) for number in range(case.connections))
+        each, rest = divmod(requests, case.connections)
+        shares = (each + (number < rest) for number in range(case.connections))
         return [
-            list(pipeline.requests(port, _method(case), (another() for _ in range(count))))
-            for count in counts
+            list(pipeline.requests(port, _method(case), islice(messages, share)))
+            for share in shares
         ]
 
     async def send(port: int, requests: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -308,29 +308,22 @@ def _lines(made: Sequence[Pending], gaps: Mapping[Call, Shown]) -> list[tuple[Ca
         return []  # what is wrong, its report will say
 
 
-T = TypeVar("T")
-
-
-class Known(Generic[T]):
-    """What was found so far, by what decides it; some is forgotten."""
+class Patterns:
+    """By what decides a bag, for all Reports alike, None where that is not known; some go again."""
 
     __slots__ = ("_found", "get")
 
     def __init__(self) -> None:
-        self._found: dict[Hashable, T] = {}
+        self._found: dict[Hashable, Pattern] = {}
         self.get = self._found.get
 
-    def keep(self, key: Hashable, found: T) -> None:
-        """Know what was *found* from now on, if there is nothing endless about its *key*."""
+    def keep(self, key: Hashable, pattern: Pattern) -> None:
+        """Know *pattern* from now on, if there is nothing endless about its *key*."""
         if key is None or len(str(key)) > LONGEST_KEY:
             return
         if len(self._found) >= MAX_PATTERNS:
             del self._found[next(iter(self._found))]
-        self._found[key] = found
-
-
-Patterns: TypeAlias = Known[Pattern]
-"""By what decides a bag, for all Reports alike; None where that is not known."""
+        self._found[key] = pattern
 
 
 def plain_folds(folding: Folding) -> Folds:
