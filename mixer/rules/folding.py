@@ -6,7 +6,6 @@ A mesh sends the same labels again and again; what is new in most bags is how lo
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -15,11 +14,11 @@ import msgspec
 
 from attributes import Duration, Source, Value, ValueType
 from mixer.adapter.template import Instance
-from mixer.expr.tree import Attribute, Constant, Fallback, Lookup, Tree, walk
+from mixer.expr.tree import Attribute, Constant, Fallback, Tree, walk
 from mixer.expr.types import VALUE_TYPES
 from mixer.instances.compile import Entries, Leaf, Part, Struct
 from mixer.rules.fuse import builder
-from mixer.rules.lines import Begin, Gaps, Piece, Sent, pieces
+from mixer.rules.lines import Begin, Gaps, Piece, Sent, keys_read, pieces
 from mixer.rules.routes import IDENTITY, Add, Call, Found, Gather, Pending, Route
 
 Number: TypeAlias = int | float
@@ -121,7 +120,8 @@ def folding(routes: Iterable[Route]) -> Folding | None:
     reads = dict.fromkeys(IDENTITY, ValueType.STRING) | _reads(deciding)
     single = {name: type_ for name, type_ in rest_reads.items() if type_ != ValueType.STRING_MAP}
     others = [call for route in rest for call in route.calls if call not in places]
-    lines = {call: made for call in others if (made := pieces(call, reads)) is not None}
+    entries = keys_read(deciding)
+    lines = {call: made for call in others if (made := pieces(call, reads, entries)) is not None}
     maps = {
         read[0]
         for line in lines.values()
@@ -132,7 +132,7 @@ def folding(routes: Iterable[Route]) -> Folding | None:
     }
     return Folding(
         tuple(sorted(reads.items())),
-        _entries(deciding),
+        entries,
         tuple(measures),
         places,
         rest,
@@ -183,20 +183,6 @@ def _reads(trees: Iterable[Tree]) -> dict[str, ValueType]:
         for part in walk(tree)
         if isinstance(part, Attribute)
     }
-
-
-def _entries(trees: Sequence[Tree]) -> dict[str, tuple[str, ...]]:
-    keys: dict[str, set[str]] = {}
-    whole: Counter[str] = Counter()
-    for tree in trees:
-        for part in walk(tree):
-            match part:
-                case Attribute(name=name):
-                    whole[name] += 1
-                case Lookup(operand=Attribute(name=name), key=Constant(value=str() as key)):
-                    whole[name] -= 1
-                    keys.setdefault(name, set()).add(key)
-    return {name: tuple(sorted(found)) for name, found in keys.items() if not whole[name]}
 
 
 class Folds(msgspec.Struct, frozen=True):

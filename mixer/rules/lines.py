@@ -7,7 +7,8 @@ they were sent, whose text was shown for another bag.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -56,15 +57,16 @@ Piece: TypeAlias = str | Field | Sent | Worked
 """A `Field` is the same for all bags of a group."""
 
 
-def pieces(call: Call, known: Collection[str]) -> tuple[Piece, ...] | None:
+def pieces(
+    call: Call, known: Collection[str], entries: Mapping[str, Collection[str]]
+) -> tuple[Piece, ...] | None:
     """
     The line of *call*, where its handler has one.
 
-    Bags of a group have all attributes in *known* in common.
+    Bags of a group have all attributes in *known* in common, but of a map in *entries* only those.
     """
     if call.line is None:
         return None
-    shared = set(known)
     leaves = dict(_leaves(call.builder.parts, ""))
     found: list[Piece] = []
     for piece in call.line.pieces:
@@ -72,7 +74,7 @@ def pieces(call: Call, known: Collection[str]) -> tuple[Piece, ...] | None:
             found.append(piece)
             continue
         leaf = leaves.get(piece.path)
-        if leaf is None or _reads(leaf.program.tree) <= shared:
+        if leaf is None or _is_common(leaf.program.tree, known, entries):
             found.append(piece)
         else:
             found.append(_sent(leaf, piece.show) or Worked(leaf.program.run, piece.show))
@@ -88,8 +90,30 @@ def _leaves(part: Part, path: str) -> Iterator[tuple[str, Leaf]]:
         yield from _leaves(inner, f"{path}.{name}" if path else name)
 
 
-def _reads(tree: Tree) -> set[str]:
-    return {part.name for part in walk(tree) if isinstance(part, Attribute)}
+def _is_common(tree: Tree, known: Collection[str], entries: Mapping[str, Collection[str]]) -> bool:
+    """Whether all bags of a group have all that *tree* reads in common."""
+    keys = keys_read([tree])
+    for name in {part.name for part in walk(tree) if isinstance(part, Attribute)}:
+        if name not in known:
+            return False
+        if name in entries and not (name in keys and set(keys[name]) <= set(entries[name])):
+            return False
+    return True
+
+
+def keys_read(trees: Sequence[Tree]) -> dict[str, tuple[str, ...]]:
+    """The keys of maps of which *trees* read nothing but entries of keys that they name."""
+    keys: dict[str, set[str]] = {}
+    whole: Counter[str] = Counter()
+    for tree in trees:
+        for part in walk(tree):
+            match part:
+                case Attribute(name=name):
+                    whole[name] += 1
+                case Lookup(operand=Attribute(name=name), key=Constant(value=str() as key)):
+                    whole[name] -= 1
+                    keys.setdefault(name, set()).add(key)
+    return {name: tuple(sorted(found)) for name, found in keys.items() if not whole[name]}
 
 
 def _sent(leaf: Leaf, show: Show) -> Sent | None:

@@ -141,7 +141,8 @@ plain_values = st.sampled_from(
     [
         'source.user | "none"', 'own.text | "none"', 'request.headers["a"] | "none"',
         'source.labels["a"] | "none"', "connection.mtls | false", "response.code | 200",
-        "own.double | 0.5", 'source.namespace | ""', '"x"',
+        "own.double | 0.5", 'source.namespace | ""', '"x"', 'request.headers["b"] | "none"',
+        "request.headers", '(request.headers["b"] | "none") + "!"',
     ]
 )  # fmt: skip
 """Expressions of either language that seldom fail."""

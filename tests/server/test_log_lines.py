@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from attributes.dictionary import GLOBAL_INDEX
 from bench.service import service
+from mixer._pb import mixer_pb2 as pb
 from mixer.adapter import Line
 
 SHARED = Path(__file__).parents[2].parent / "shared"
@@ -45,3 +47,55 @@ async def test_most_lines_are_made_without_instances(
     monkeypatch.setattr(Line, "of", lambda line, one: made.append(one) or of(line, one))
     assert len(await written(tmp_path / "fused", "report-100-independent", True)) == 100
     assert len(made) <= 3
+
+
+TOKENS = """
+apiVersion: meshmixer.io/v1
+kind: attributemanifest
+metadata: {name: words}
+spec:
+  attributes:
+    request.headers: {valueType: STRING_MAP}
+---
+apiVersion: meshmixer.io/v1
+kind: rule
+metadata: {name: all}
+spec:
+  match: (request.headers["kind"] | "") == "known"
+  actions:
+  - handler: {adapter: stdio, params: {logStream: FILE, outputPath: LOG, outputAsJson: true}}
+    instances: [{template: logentry, params: {severity: '"info"', variables: {token: VALUE}}}]
+"""
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        """'request.headers["token"] | "-"'""",
+        """'(request.headers["token"] | "-") + "!"'""",
+        """'request.headers["kind"] + (request.headers["token"] | "-")'""",
+        "request.headers",
+    ],
+)
+@pytest.mark.parametrize("encoding", pb.ReportRequest.RepeatedAttributesSemantics.values())
+async def test_an_entry_that_does_not_decide_is_that_of_its_own_call(
+    tmp_path: Path, value: str, encoding: int
+) -> None:
+    log = tmp_path / "log"
+    rules = TOKENS.replace("LOG", str(log)).replace("VALUE", value)
+    (tmp_path / "rules.yaml").write_text(rules)
+    async with service([tmp_path]) as served:
+        for callers in (["alice", "bob"], ["carol"]):
+            sent = pb.ReportRequest(
+                repeated_attributes_semantics=encoding,  # type: ignore[arg-type]
+                default_words=["kind", "known", "token", *callers],
+            )
+            for at, _ in enumerate(callers, 4):
+                headers = sent.attributes.add().string_maps[GLOBAL_INDEX["request.headers"]]
+                headers.entries.update({-1: -2, -3: -at})
+            await served.report(sent.SerializeToString())
+    lines = log.read_text().splitlines()
+    assert len(lines) == 3
+    for caller, line in zip(("alice", "bob", "carol"), lines, strict=True):
+        assert caller in line
+        assert sum(name in line for name in ("alice", "bob", "carol")) == 1
