@@ -18,8 +18,8 @@ from typing import Literal
 
 from bench import cpu
 from bench.cases import Case
-from bench.load import load, try_once
-from bench.server import serving
+from bench.load import NotLoaded, load, try_once
+from bench.server import NotServing, serving
 
 _SHARED = Path(__file__).parent.parent.parent / "shared"
 _ROUND = 20_000
@@ -40,26 +40,36 @@ _LINE_SECONDS = 60.0
 
 
 def main(seconds: str) -> int:
-    """Print a line a minute; 0 where every call was answered."""
+    """Print a line a minute until the time is over; 1 where a call was not answered."""
+    try:
+        _soak(float(seconds))
+    except (NotLoaded, NotServing) as error:
+        print(f"soak: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _soak(seconds: float) -> None:
     with TemporaryDirectory() as folder:
         _rules(Path(folder))
         with serving(Path(folder), ("--workers=2",)) as server:
             print(f"{'seconds':>8}{'calls':>12}  MB and open files, by process", flush=True)
             began = shown = time.monotonic()
             calls = 0
-            for case in itertools.cycle(_cases()):
+            cases = itertools.cycle(_cases())
+            while True:
+                case = next(cases)
                 try_once(case, _SHARED / "bodies", server.port)
                 load(case, _SHARED / "bodies")(server.port, case.requests)
                 calls += case.requests
                 now = time.monotonic()
-                done = now - began >= float(seconds)
+                done = now - began >= seconds
                 if done or now - shown >= _LINE_SECONDS:
                     held = "  ".join(itertools.starmap("{:.0f}, {}".format, _held(server.pid)))
                     print(f"{now - began:8.0f}{calls:12,}  {held}", flush=True)
                     shown = now
                 if done:
-                    return 0
-    raise AssertionError("a cycle does not end")
+                    return
 
 
 def _rules(folder: Path) -> None:
@@ -88,8 +98,11 @@ def _cases() -> list[Case]:
 def _held(pid: int) -> Iterator[tuple[float, int]]:
     """Resident megabytes and open files of a process and its descendants."""
     for process in cpu.family(pid):
-        status = Path(f"/proc/{process}/status").read_text()
-        files = len(list(Path(f"/proc/{process}/fd").iterdir()))
+        try:
+            status = Path(f"/proc/{process}/status").read_text()
+            files = len(list(Path(f"/proc/{process}/fd").iterdir()))
+        except OSError:  # it ended meanwhile
+            continue
         yield int(status.partition("VmRSS:")[2].split()[0]) / 1000, files
 
 

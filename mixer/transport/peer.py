@@ -10,7 +10,7 @@ import asyncio
 import types
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -30,17 +30,10 @@ from mixer.transport.visitor import Told, Visitor
 _Rest: TypeAlias = Callable[[], Awaitable[bytes | None]]
 """What gives the answer of a call that waits, or nothing where it was sent already."""
 
+_READ_BYTES = 1 << 16
 _STREAM_WINDOW = 1 << 20
 _FORGIVEN = 500
 """Nuisances from one look to the next."""
-
-_INCOMING = memoryview(bytearray(1 << 16))
-"""
-Where what comes is put, by all connections in turn, and copied from.
-
-Without it asyncio makes 256 KiB anew for each read. Where memory of that size comes from the kernel
-each time, as it does for some allocators, that takes as long as a call.
-"""
 
 _UNKNOWN = RpcError(Code.INTERNAL, INTERNAL)
 _EXPIRED = RpcError(Code.DEADLINE_EXCEEDED, "the deadline passed before the answer was there")
@@ -54,6 +47,13 @@ class Service:
     streams: Mapping[str, StreamHandler]
     limits: Limits
     log: FilteringBoundLogger
+    incoming: memoryview = field(default_factory=lambda: memoryview(bytearray(_READ_BYTES)))
+    """
+    Where what comes is put, by all connections in turn, and copied from.
+
+    Without it asyncio makes 256 KiB anew for each read. Where memory of that size comes from the
+    kernel each time, as it does for some allocators, that takes as long as a call.
+    """
 
     def is_streamed(self, path: bytes) -> bool:
         """Whether the parts of a request are wanted as they come."""
@@ -97,10 +97,10 @@ class Peer(Visitor, asyncio.BufferedProtocol):
         self._flush()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return _INCOMING
+        return self._service.incoming
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.data_received(_INCOMING[:nbytes].tobytes())
+        self.data_received(self._service.incoming[:nbytes].tobytes())
 
     def data_received(self, data: bytes) -> None:
         self.quiet = -1

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TypeAlias
 
 Told: TypeAlias = Callable[["Visitor"], object]
 
 
-class Visitor(asyncio.BaseProtocol):
+class Visitor(asyncio.BaseProtocol, ABC):
     """One connection; asyncio tells of what happens to it."""
 
     _transport: asyncio.Transport

@@ -54,7 +54,7 @@ class SentPatterns:
         for sent, keys in zip(maps, self._entries, strict=True):
             found = words.pairs(sent) if sent else None
             if found is None:
-                entries.append(sent and None)
+                entries.append(sent and None)  # one that can't be read is as none
             else:
                 entries.append(tuple(found.items() if keys is None else map(found.get, keys)))
         return shown, others, tuple(entries)

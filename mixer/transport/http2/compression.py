@@ -26,7 +26,6 @@ from mixer.transport.http2.requests import Field, Request, Said, looked_at
 TABLE_BYTES: Final = 4096
 """The size of the table that a peer may fill, the default of the standard."""
 
-_NEVER_INDEXED: Final = 0x10
 _MAX_INTEGER: Final = 1 << 24
 _MAX_REMEMBERED: Final = 64
 _MAX_REMEMBERED_BYTES: Final = 4096
@@ -148,8 +147,7 @@ class Decoder:
             name, at = (self._table[index].name, at) if index else _text(block, at)
             value, _ = _text(block, at)
             known = looked_at(name, value)
-            if literal[0] & 0xF0 != _NEVER_INDEXED:  # not to be in any table (section 7.1.3)
-                self._literals.keep(literal, known, known.size)
+            self._literals.keep(literal, known, len(literal) + known.size)
         return known, end
 
     def _add(self, field: Field) -> None:
@@ -212,9 +210,9 @@ def _text(block: bytes, at: int) -> tuple[bytes, int]:
 
 def encode(headers: Headers) -> bytes:
     """A block of literals that leave the peer's table as it is."""
-    return b"".join(b"\0" + _literal(name) + _literal(value) for name, value in headers)
+    return b"".join(b"\0" + _plain(name) + _plain(value) for name, value in headers)
 
 
-def _literal(text: bytes) -> bytes:
+def _plain(text: bytes) -> bytes:
     """A text that is not in Huffman's code."""
     return bytes(encode_integer(len(text), 7)) + text

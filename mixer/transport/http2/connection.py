@@ -67,9 +67,8 @@ class Connection(Outbound):
 
     def receive(self, data: bytes) -> list[Event]:
         """Take what the peer sent; the events that follow from it, in order."""
-        events = self._events = []
         if self.closed:
-            return events
+            return []
         try:
             for kind, flags, stream, payload in self._reader.read(data):
                 try:
@@ -88,6 +87,10 @@ class Connection(Outbound):
         except ConnectionFault as fault:
             self._go_away(fault.reason, str(fault))
             self.closed = True
+        return self._told()
+
+    def _told(self) -> list[Event]:
+        events, self._events = self._events, []  # not kept: they hold whole requests
         return events
 
     def _go_away(self, reason: Reason, text: str = "") -> None:
@@ -101,10 +104,10 @@ class Connection(Outbound):
                 if stream:
                     self._check_opened(stream)
                 self._widen(stream, int.from_bytes(payload, "big") & MAX_WINDOW)
-            case frames.SETTINGS | frames.PING if flags & frames.ACK:
+            case frames.PING if flags & frames.ACK:
                 if self._draining and payload == _GOING_AWAY:
                     self._refuse()
-            case frames.SETTINGS:
+            case frames.SETTINGS if not flags & frames.ACK:
                 self._annoy()
                 window = dict(frames.read_settings(payload)).get(Setting.INITIAL_WINDOW_SIZE)
                 if window is not None:
@@ -123,7 +126,7 @@ class Connection(Outbound):
                 frames.check_dependency(stream, payload)
             case frames.PUSH_PROMISE | frames.CONTINUATION:
                 raise ConnectionFault(Reason.PROTOCOL_ERROR, f"kind {kind} can't come here")
-            case kind if kind != frames.GOAWAY:
+            case kind if kind not in (frames.SETTINGS, frames.GOAWAY):
                 self._annoy()  # kinds of frames that nobody knows are passed over
 
     def _check_opened(self, stream: int) -> None:
@@ -253,10 +256,9 @@ class Connection(Outbound):
 
     def cut(self, stream: int, reason: Reason) -> list[Event]:
         """End a stream without an answer; what follows from it."""
-        events = self._events = []
         if stream in self._streams:
             self._reset(stream, reason)
-        return events
+        return self._told()
 
     def forgive(self, nuisances: int) -> None:
         """Forget some *nuisances*, as time passes: who pings a few times a minute is no flood."""

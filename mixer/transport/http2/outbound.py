@@ -7,7 +7,7 @@ costs work for the streams that it moves, not for all that wait.
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 
 from mixer.transport.http2 import frames
@@ -16,7 +16,7 @@ from mixer.transport.http2.frames import Block, ConnectionFault, Reason, StreamF
 from mixer.transport.http2.streams import Stream
 
 
-class Outbound:
+class Outbound(ABC):
     """The half of a connection that sends."""
 
     def __init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import h2.config
@@ -138,6 +139,21 @@ def test_a_cancelled_request_is_said_and_not_answered() -> None:
     assert peer.events[-1] == Cancelled(stream)
     peer.ours.respond(stream, HEAD, b"late", END)
     assert peer.ours.output() == b""
+
+
+def test_a_request_that_was_told_is_kept_by_nobody() -> None:
+    ours = Connection()
+    asked = frame(frames.HEADERS, frames.END_HEADERS, 1, BLOCK)
+    body = frame(frames.DATA, frames.END_STREAM, 1, b"x" * 10_000)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        ours.receive(GREETING + asked + body)
+        ours.respond(1, HEAD, b"", END)
+        ours.output()
+        assert tracemalloc.get_traced_memory()[0] - before < 8000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_body_too_large_is_said_and_not_kept() -> None:
