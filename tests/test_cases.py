@@ -153,15 +153,19 @@ class Served:
             ] == step.log
 
     async def _check(self, step: Step, sent: Mapping[str, Any]) -> None:
-        quotas = {name: QuotaArgs(amount, True) for name, amount in step.quotas.items()}
+        call = step.deduplication_id
+        quotas = {
+            name: QuotaArgs(amount, True, call and call + name)
+            for name, amount in step.quotas.items()
+        }
         bag = Bag(self._attributes(sent))
         if step.rpc != "OK":
             with self._snapshot as routes, pytest.raises(RpcError) as raised:
-                await check(routes, bag, quotas, step.deduplication_id)
+                await check(routes, bag, quotas)
             assert raised.value.code.name == step.rpc, raised.value.message
             return
         with self._snapshot as routes:
-            answer = await check(routes, bag, quotas, step.deduplication_id)
+            answer = await check(routes, bag, quotas)
         assert Code(answer.precondition.code).name == step.code, answer.precondition.message
         for field, found in shown(answer).items():
             expected = getattr(step, field)

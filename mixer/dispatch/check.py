@@ -19,9 +19,7 @@ from mixer.instances.compile import output_values
 from mixer.rules.routes import Call, Found, HeaderPlan, Route, Routes, identity
 
 
-async def check(
-    routes: Routes, bag: Bag, quotas: Mapping[str, QuotaArgs], deduplication_id: str = ""
-) -> CheckAnswer:
+async def check(routes: Routes, bag: Bag, quotas: Mapping[str, QuotaArgs]) -> CheckAnswer:
     """
     Answer a Check (spec: wire, order of steps).
 
@@ -43,7 +41,7 @@ async def check(
     granted = {}
     for name in sorted(quotas):
         bag.rewind(preprocessed)
-        granted[name] = await allocate(routes, bag, whose, name, quotas[name], deduplication_id)
+        granted[name] = await allocate(routes, bag, whose, name, quotas[name])
     return CheckAnswer(answer, granted)
 
 

@@ -19,7 +19,6 @@ async def allocate(
     identity: Identity,
     name: str,
     args: QuotaArgs,
-    deduplication_id: str,
 ) -> QuotaAnswer:
     """
     Allocate from every matching rule's instance called *name*; the smallest grant is the answer.
@@ -31,13 +30,6 @@ async def allocate(
         routes.observer.unknown_quota(name)
         granted = 0 if routes.deny_unknown_quota else args.amount
         return QuotaAnswer(granted, FREE_SECONDS if granted else 0.0, bag.seen)
-    args = QuotaArgs(
-        args.amount,
-        args.best_effort,
-        deduplication_id + name if deduplication_id else "",
-        args.tells,
-        args.limit,
-    )
     found = routes.gather(Variety.QUOTA, bag, identity, wanted)
     pending = [(route, call, (*built, args)) for route, call, built in found.pending]
     routes.observer.phase(found.rules, len(pending))

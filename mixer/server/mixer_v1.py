@@ -33,7 +33,7 @@ class MixerService:
         self._front.shed(1)
         call = decode.check_request(raw)
         with self._front.snapshot() as routes:
-            answer = await check(routes, Bag(call.source), call.quotas, call.deduplication_id)
+            answer = await check(routes, Bag(call.source), call.quotas)
         return self._responses.write(answer, call.word_count)
 
     async def _report(self, raw: bytes) -> bytes:

@@ -30,7 +30,6 @@ class CheckCall(msgspec.Struct, frozen=True):
     word_count: int
     """Words of the global dictionary that the caller knows."""
 
-    deduplication_id: str
     quotas: Mapping[str, QuotaArgs]
 
 
@@ -59,10 +58,12 @@ def check_request(raw: bytes) -> CheckCall:
     source = Message(attributes, Words(attributes.words))
     quotas = {}
     if sent := request.quotas:
+        call = request.deduplication_id
         for name in sent:  # items() of protobuf are slower
             given = sent[name]
-            quotas[name] = QuotaArgs(given.amount, given.best_effort)
-    return CheckCall(source, word_count, request.deduplication_id, quotas)
+            # Retries are known by call and quota.
+            quotas[name] = QuotaArgs(given.amount, given.best_effort, call and call + name)
+    return CheckCall(source, word_count, quotas)
 
 
 def report_request(raw: bytes) -> ReportCall:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import pytest
 import structlog
+from msgspec import structs
 
 from attributes import Bag, Value
 from mixer.adapter import QuotaArgs
@@ -55,7 +56,12 @@ class Mixer:
     ) -> CheckAnswer:
         assert self.runtime.snapshot is not None
         with self.runtime.snapshot as routes:
-            return await check(routes, Bag(attributes or {}), quotas or {}, deduplication_id)
+            call = deduplication_id
+            named = {
+                name: structs.replace(args, deduplication_id=call and call + name)
+                for name, args in (quotas or {}).items()
+            }
+            return await check(routes, Bag(attributes or {}), named)
 
     async def report(self, *bags: Mapping[str, Value] | str) -> None:
         assert self.runtime.snapshot is not None

@@ -52,10 +52,16 @@ def test_every_attribute_of_a_real_check_is_read(name: str) -> None:
     for attribute, value in told_of["attributes"].items():
         assert call.source.get(attribute) == told(value), attribute
     assert call.word_count == 222
-    assert call.deduplication_id == told_of["deduplication_id"]
-    assert {n: (q.amount, q.best_effort) for n, q in call.quotas.items()} == {
-        n: (q["amount"], q["best_effort"]) for n, q in (told_of["quotas"] or {}).items()
+    assert {n: (q.amount, q.best_effort, q.deduplication_id) for n, q in call.quotas.items()} == {
+        n: (q["amount"], q["best_effort"], told_of["deduplication_id"] + n)
+        for n, q in (told_of["quotas"] or {}).items()
     }
+
+
+def test_a_call_without_an_id_is_no_retry_of_another() -> None:
+    sent = pb.CheckRequest()
+    sent.quotas["requests"].amount = 3
+    assert decode.check_request(sent.SerializeToString()).quotas["requests"].deduplication_id == ""
 
 
 def test_every_attribute_of_a_real_report_is_read() -> None:

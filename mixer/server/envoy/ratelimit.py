@@ -77,7 +77,7 @@ class RateLimit:
         routes, whose, amount = snapshot.routes, identity(bag), _hits(request, descriptor)
         args = QuotaArgs(amount, tells=True, limit=_wanted(descriptor))
         return {
-            name: (amount, await allocate(routes, bag, whose, name, args, ""))
+            name: (amount, await allocate(routes, bag, whose, name, args))
             for name in sorted(quotas_named(routes, request.domain, entries))
         }
 
