@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable
-from functools import partial
 from time import monotonic
 
 from structlog.typing import FilteringBoundLogger
@@ -12,7 +11,7 @@ from structlog.typing import FilteringBoundLogger
 from mixer.errors import Code, RpcError
 from mixer.runtime import Runtime, Snapshot
 from mixer.server.loadshedding import OVERLOADED, Mode, Shedder
-from mixer.telemetry.metrics import Metrics, RpcMeter
+from mixer.telemetry.metrics import Metrics
 from mixer.transport.calls import Handler
 
 
@@ -30,7 +29,28 @@ class Front:
 
     def counted(self, method: str, handle: Callable[[bytes], Awaitable[bytes]]) -> Handler:
         """The handler of ``package.Service/Method``: *handle*, and its calls are counted."""
-        return partial(self._counted, self.metrics.rpc(method), handle)
+        meter, shedder, sheds = self.metrics.rpc(method), self._shedder, self._sheds
+
+        async def counted(raw: bytes) -> bytes:
+            started = monotonic()
+            status, sent = "INTERNAL", 0
+            try:
+                answer = await handle(raw)
+                status, sent = "OK", len(answer)
+                return answer
+            except RpcError as error:
+                status = error.code.name
+                raise
+            except CancelledError:
+                status = "CANCELLED"
+                raise
+            finally:
+                ended = monotonic()
+                meter.completed(status, ended - started, len(raw), sent)
+                if sheds:
+                    shedder.finished(ended - started, ended)
+
+        return counted
 
     def snapshot(self) -> Snapshot:
         """The configuration in force. Raises RpcError where there is none."""
@@ -51,24 +71,3 @@ class Front:
             return
         self.metrics.shed(cost)
         raise RpcError(Code.UNAVAILABLE, OVERLOADED)
-
-    async def _counted(
-        self, meter: RpcMeter, handle: Callable[[bytes], Awaitable[bytes]], raw: bytes
-    ) -> bytes:
-        started = monotonic()
-        status, sent = "INTERNAL", 0
-        try:
-            answer = await handle(raw)
-            status, sent = "OK", len(answer)
-            return answer
-        except RpcError as error:
-            status = error.code.name
-            raise
-        except CancelledError:
-            status = "CANCELLED"
-            raise
-        finally:
-            ended = monotonic()
-            meter.completed(status, ended - started, len(raw), sent)
-            if self._sheds:
-                self._shedder.finished(ended - started, ended)
