@@ -97,7 +97,7 @@ def test_a_check_prints_what_the_original_printed(run: Run, service: Service) ->
     )
     asked = decode.check_request(service.checks[0])
     assert asked.word_count == 0
-    assert asked.deduplication_id.isdecimal()
+    assert asked.quotas["rq"].deduplication_id.removesuffix("rq").isdecimal()
     assert (asked.quotas["rq"].amount, asked.quotas["rq"].best_effort) == (1, True)
 
 
@@ -134,7 +134,7 @@ def test_calls_are_repeated_by_each_worker_with_ids_of_their_own(
 ) -> None:
     code, printed = run("check", "-r", "3", "-c", "2", "--print_response=false")
     assert (code, printed) == (0, "")
-    ids = {decode.check_request(raw).deduplication_id for raw in service.checks}
+    ids = {pb.CheckRequest.FromString(raw).deduplication_id for raw in service.checks}
     assert len(ids) == 6
 
 
