@@ -12,7 +12,7 @@ from time import perf_counter
 from bench import pipeline
 from bench.bodies import body
 from bench.load import PREFIX_BYTES
-from bench.server import serving
+from bench.server import resident, serving
 from mixer._pb import mixer_pb2 as pb
 
 _MIXER = "/istio.mixer.v1.Mixer"
@@ -62,8 +62,7 @@ def _memory(config: Path, report: bytes) -> float:
 
     with serving(config) as server:
         asyncio.run(send(server.port))
-        status = Path(f"/proc/{server.pid}/status").read_text()
-        return int(status.partition("VmRSS:")[2].split()[0]) / 1000
+        return resident(server.pid)
 
 
 def _others(report: bytes, count: int) -> list[bytes]:

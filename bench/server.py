@@ -63,6 +63,12 @@ def serving(config: Path, options: tuple[str, ...] = ()) -> Iterator[Server]:
                 process.wait()
 
 
+def resident(pid: int) -> float:
+    """Megabytes of memory that a process holds. Raises OSError where it has ended."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1000
+
+
 def free_port() -> int:
     """A port of the loopback that nobody listens on now."""
     with closing(socket.socket()) as probe:

@@ -19,7 +19,7 @@ from typing import Literal
 from bench import cpu
 from bench.cases import Case
 from bench.load import NotLoaded, load, try_once
-from bench.server import NotServing, serving
+from bench.server import NotServing, resident, serving
 
 _SHARED = Path(__file__).parent.parent.parent / "shared"
 _ROUND = 20_000
@@ -99,11 +99,11 @@ def _held(pid: int) -> Iterator[tuple[float, int]]:
     """Resident megabytes and open files of a process and its descendants."""
     for process in cpu.family(pid):
         try:
-            status = Path(f"/proc/{process}/status").read_text()
+            megabytes = resident(process)
             files = len(list(Path(f"/proc/{process}/fd").iterdir()))
         except OSError:  # it ended meanwhile
             continue
-        yield int(status.partition("VmRSS:")[2].split()[0]) / 1000, files
+        yield megabytes, files
 
 
 if __name__ == "__main__":

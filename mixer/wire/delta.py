@@ -119,7 +119,8 @@ class State:
 
         It is where there are words for all indices, and each attribute is in one type map.
         """
-        # The slowest part of such a Report; hence a loop for each map, and little called in them.
+        # The slowest part of such a Report; hence a loop for each map, and little called in them:
+        # one loop over all six that are alike takes a twentieth more of the whole.
         row, places, match, words = self._row, self._places, self._match, self._words
         low, high = -len(words.back), len(GLOBAL_WORDS)
         try:
