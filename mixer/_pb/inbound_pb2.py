@@ -5,3 +5,6 @@ from mixer._pb.pool import message
 CompressedAttributes = message("mixer.inbound.CompressedAttributes")
 CheckRequest = message("mixer.inbound.CheckRequest")
 ReportRequest = message("mixer.inbound.ReportRequest")
+Row = message("mixer.inbound.Row")
+StringsEntry = message("mixer.inbound.StringsEntry")
+StringMapsEntry = message("mixer.inbound.StringMapsEntry")

@@ -38,9 +38,10 @@ class MixerService:
 
     async def _report(self, raw: bytes) -> bytes:
         call = decode.report_request(raw)
-        if call.count:
-            self._front.shed(call.count)
+        if call.sent:
+            self._front.shed(len(call.sent))
+            bags = call.bags()
             with (snapshot := self._front.snapshot()) as routes:
-                folds = folder.bound(call.words) if (folder := snapshot.folder) else None
-                await report(routes, call.sources, folds)
+                folds = folder.bound(bags) if (folder := snapshot.folder) else None
+                await report(routes, bags.sources, folds)
         return encode.REPORT_RESPONSE

@@ -6,7 +6,7 @@ Law: whatever the bytes, a caller gets a source, an error text or an `RpcError`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 from google.protobuf.message import DecodeError
@@ -16,7 +16,7 @@ from attributes.dictionary import GLOBAL_WORDS
 from mixer._pb import inbound_pb2 as pb
 from mixer.adapter.results import QuotaArgs
 from mixer.errors import Code, RpcError
-from mixer.wire.delta import State
+from mixer.wire.delta import Row, row, updated
 from mixer.wire.message import Message
 from mixer.wire.words import Words
 
@@ -33,18 +33,44 @@ class CheckCall(msgspec.Struct, frozen=True):
     quotas: Mapping[str, QuotaArgs]
 
 
-class ReportCall(msgspec.Struct, frozen=True):
-    """A Report as the dispatcher sees it."""
-
-    count: int
-    """Attribute messages."""
+class Bags(msgspec.Struct, frozen=True):
+    """The messages of a Report as the dispatcher sees them."""
 
     words: Words
     """Those of messages that bring none of their own."""
 
+    row: Row | None
+    """What follows on each other, where nothing is wrong with any of them."""
+
     sources: Iterator[Source | str]
     """One for each message, in order; a text says why a message can't be used. A source is valid
-    until the next is taken."""
+    until the next is taken. Raises RpcError(INTERNAL) where a message is malformed."""
+
+
+class ReportCall(msgspec.Struct, frozen=True):
+    """A Report whose messages were not looked at yet."""
+
+    sent: Sequence[bytes]
+    words: Sequence[str]
+    """Those of messages that bring none of their own."""
+
+    are_independent: bool
+
+    def bags(self) -> Bags:
+        """Begin to read the messages. Raises RpcError(INTERNAL) where any is malformed."""
+        sent, words = self.sent, Words(self.words)
+        merged: Row | None = None
+        sources: Iterator[Source | str]
+        try:
+            if self.are_independent:
+                sources = _independent(sent, words)
+            elif (merged := row(sent, words)) is not None:
+                sources = iter(merged)
+            else:
+                sources = updated(sent, words)
+        except DecodeError as error:
+            raise _malformed(error) from None
+        return Bags(words, merged, _readable(sources))
 
 
 def check_request(raw: bytes) -> CheckCall:
@@ -67,16 +93,28 @@ def check_request(raw: bytes) -> CheckCall:
 
 
 def report_request(raw: bytes) -> ReportCall:
-    """Read a ReportRequest. Raises RpcError(INTERNAL) where it is malformed."""
+    """Read a ReportRequest, but for its messages. Raises RpcError(INTERNAL) if it is malformed."""
     try:
         request = pb.ReportRequest.FromString(raw)
     except DecodeError as error:
         raise _malformed(error) from None
     _check_word_count(request.global_word_count)
+    sent = request.attributes[:]
     independent = request.repeated_attributes_semantics == _INDEPENDENT_ENCODING
-    defaults = Words(request.default_words)
-    sources = (_independent if independent else _delta)(request, defaults)
-    return ReportCall(len(request.attributes), defaults, sources)
+    return ReportCall(sent, request.default_words, independent or len(sent) == 1)
+
+
+def _independent(sent: Sequence[bytes], defaults: Words) -> Iterator[Source]:
+    for one in sent:
+        attributes = pb.CompressedAttributes.FromString(one)
+        yield Message(attributes, Words(own) if (own := attributes.words) else defaults)
+
+
+def _readable(sources: Iterator[Source | str]) -> Iterator[Source | str]:
+    try:
+        yield from sources
+    except DecodeError as error:
+        raise _malformed(error) from None
 
 
 def _malformed(error: DecodeError) -> RpcError:
@@ -90,22 +128,3 @@ def _check_word_count(count: int) -> None:
             "inconsistent global dictionary versions used: "
             f"mixer knows {len(GLOBAL_WORDS)} words, caller knows {count}",
         )
-
-
-def _independent(request: pb.ReportRequest, defaults: Words) -> Iterator[Source | str]:
-    for attributes in request.attributes:
-        yield Message(attributes, Words(own) if (own := attributes.words) else defaults)
-
-
-def _delta(request: pb.ReportRequest, defaults: Words) -> Iterator[Source | str]:
-    state: State | None = None
-    for attributes in request.attributes:
-        words = Words(own) if (own := attributes.words) else defaults
-        if state is None:
-            state = State(attributes, words)
-            yield state
-        elif errors := state.update(attributes, words):
-            text = ", ".join(errors)
-            yield f"request could not be processed due to invalid attributes: {text}"
-        else:
-            yield state

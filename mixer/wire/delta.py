@@ -3,182 +3,119 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
 
 from google.protobuf.message import DecodeError
 
-from attributes import Value
-from attributes.dictionary import GLOBAL_WORDS
+from attributes import Source, Value
 from mixer._pb import inbound_pb2 as pb
 from mixer._pb.mixer_pb2 import StringMap
-from mixer.wire.maps import matcher
-from mixer.wire.message import ABSENT, TYPE_MAPS, Attributes, Message, duration, timestamp
+from mixer.wire.message import ABSENT, NOBODY, TYPE_MAPS, Message, duration, timestamp
 from mixer.wire.words import Words
 
-Watch: TypeAlias = Sequence[tuple[str, int | None]]
-"""Type maps and indices of attributes; None for one whose name the caller does not know."""
 
-
-class State:
+class Row:
     """
-    The attributes that a row of delta messages has left behind.
+    Messages with nothing wrong in any of them, merged one after the other.
 
-    Most of them nobody asks for. So a message is looked at whether it is right, what is watched is
-    put in its place, and the rest is done when somebody asks.
+    There are words for all indices, and each attribute is in one type map throughout.
     """
 
-    __slots__ = (
-        "_attributes", "_changed", "_latest", "_match", "_names", "_pending", "_places", "_row",
-        "_wanted", "_words", "strange", "words",
-    )  # fmt: skip
+    __slots__ = ("_kinds", "_sent", "_words", "attributes")
 
-    def __init__(self, first: pb.CompressedAttributes, words: Words) -> None:
+    def __init__(self, sent: Sequence[bytes], words: Words, kinds: Mapping[int, str]) -> None:
+        """*kinds* has the type map of each attribute, by index."""
+        self._sent = sent
         self._words = words
-        self._match = matcher(len(words.back))
-        self._changed: dict[str, Value] = {}
-        self._attributes = Attributes()
-        self._pending = [first]
-        """Messages that are not yet in those."""
+        self._kinds = kinds
 
-        self._latest: Message | None = None
-        self._wanted: dict[int, tuple[str, int]] = {}
-        """By index, the type map and the place of what is watched."""
+        self.attributes = pb.CompressedAttributes.FromString(_NOTHING)
+        """What messages have left behind, and before the first whatever stands for nothing."""
 
-        self._places: dict[str, dict[int, int]] = {name: {} for name in TYPE_MAPS}
-        """For each type map, the attributes that are in it, by index, and their places."""
+    def has_only(self, index: int | None, name: str) -> bool:
+        """Whether an attribute, if it is there at all, is in the type map of that *name*."""
+        return index is None or self._kinds.get(index, name) == name
 
-        self._names: set[int] = set()
-        """All of these."""
+    def __iter__(self) -> Iterator[Source]:
+        """What is left behind by each; raises DecodeError where one is malformed."""
+        message = Message(self.attributes, self._words)
+        for one in self._sent:
+            self.attributes.MergeFromString(one)
+            if message:
+                message.forget()
+            yield message
 
-        self._row: list[Any] = [None]
-        """What is watched; at place 0 what is not."""
 
-        self.strange = False
-        """Whether anything that is watched is in the map of another type."""
+def row(sent: Sequence[bytes], words: Words) -> Row | None:
+    """
+    Messages that have *words*; None where anything may be wrong with one.
 
-        self.words: Words | None = words if self._put(first) and words.are_plain else None
-        """None where what was sent can't be told by its indices any longer."""
+    Raises DecodeError where any is malformed, though not always.
+    """
+    seen = pb.Row.FromString(b"".join(sent))
+    if seen.words or not words.are_plain:
+        return None
+    # Each once, as most are sent again and again.
+    texts = [_TEXT(one) for one in {*seen.strings[:]}]
+    maps = [_MAP(one) for one in {*seen.string_maps[:]}]
+    indices = {"strings": {one.key for one in texts}, "string_maps": {one.key for one in maps}}
+    for name in _OTHERS:
+        indices[name] = {*getattr(seen, name)}
+    kinds = {index: name for name, own in indices.items() for index in own}
+    right = (
+        len(kinds) == sum(map(len, indices.values()))
+        and words.have(kinds)
+        and words.have([one.value for one in texts])
+        and words.fit([one.value for one in maps])
+    )
+    return Row(sent, words, kinds) if right else None
 
-    @property
-    def attributes(self) -> Attributes:
-        """What was sent, while *words* are there; else what was before that went wrong."""
-        found = self._attributes
-        for sent in self._pending:
-            for name in TYPE_MAPS:
-                known, given = getattr(found, name), getattr(sent, name)
-                for index in given:
-                    known[index] = given[index]
-        self._pending.clear()
-        return found
 
-    @property
-    def latest(self) -> Message:
-        """The attributes as a source."""
-        if self._latest is None:
-            self._latest = Message(self.attributes, self._words)
-        return self._latest
+def _nothing() -> bytes:
+    """An entry in each map: protobuf may forget what it gave for an empty one when it is filled."""
+    made = pb.CompressedAttributes(
+        strings={NOBODY: ABSENT},
+        int64s={NOBODY: 0},
+        doubles={NOBODY: 0},
+        bools={NOBODY: False},
+        bytes={NOBODY: b""},
+        string_maps={NOBODY: b""},
+    )
+    made.timestamps.get_or_create(NOBODY)
+    made.durations.get_or_create(NOBODY)
+    return made.SerializeToString()
 
-    def get(self, name: str) -> Value | None:
-        """The value last set."""
-        value = self._changed.get(name)
-        return self.latest.get(name) if value is None else value
 
-    def watched(self, wanted: Watch) -> list[Any]:
-        """The values of *wanted* as they were sent, from place 1 on; kept up to date from then."""
-        if len(self._row) == 1:
-            self._row += [ABSENT if name == "strings" else None for name, _ in wanted]
-            attributes = self.attributes
-            for place, (name, index) in enumerate(wanted, 1):
-                if index is None:
-                    continue
-                self._wanted[index] = name, place
-                if index in self._places[name]:
-                    self._places[name][index] = place
-                    self._row[place] = getattr(attributes, name)[index]
-                elif index in self._names:
-                    self.strange = True
-        return self._row
+_NOTHING = _nothing()
+_TEXT, _MAP = pb.StringsEntry.FromString, pb.StringMapsEntry.FromString
+_OTHERS = [name for name in TYPE_MAPS if name not in ("strings", "string_maps")]
 
-    def update(self, attributes: pb.CompressedAttributes, words: Words) -> Sequence[str]:
+
+def updated(sent: Sequence[bytes], defaults: Words) -> Iterator[Source | str]:
+    """The same of any messages; a text says what is wrong with one."""
+    state: State | None = None
+    for one in sent:
+        attributes = pb.CompressedAttributes.FromString(one)
+        words = Words(own) if (own := attributes.words) else defaults
+        if state is None:
+            state = State(attributes, words)
+        elif errors := state.set(attributes, words):
+            yield f"request could not be processed due to invalid attributes: {', '.join(errors)}"
+            continue
+        yield state
+
+
+class State(Message):
+    """A first message, and what others set."""
+
+    __slots__ = ()
+
+    def set(self, attributes: pb.CompressedAttributes, words: Words) -> Sequence[str]:
         """
         Set what *attributes* mention; return what is wrong with them.
 
         A name in two type maps ends the update; what was set until then stays. An index out of
         range reads as "".
         """
-        if words is self.words and self._put(attributes):
-            self._pending.append(attributes)
-            self._latest = None
-            return ()
-        self.words = None
-        return self._set(attributes, words)
-
-    def _put(self, sent: pb.CompressedAttributes) -> bool:
-        """
-        Put what is watched of *sent* in its place, and tell whether all of it is right.
-
-        It is where there are words for all indices, and each attribute is in one type map.
-        """
-        # The slowest part of such a Report; hence a loop for each map, and little called in them:
-        # one loop over all six that are alike takes a twentieth more of the whole.
-        row, places, match, words = self._row, self._places, self._match, self._words
-        low, high = -len(words.back), len(GLOBAL_WORDS)
-        try:
-            known, texts = places["strings"], sent.strings
-            for index in texts:
-                text = texts[index]
-                if text >= high or text < low:
-                    return False
-                row[known[index]] = text
-            known, maps = places["string_maps"], sent.string_maps
-            for index in maps:
-                entries = maps[index]
-                if not match(entries) and not words.fit(entries):
-                    return False
-                row[known[index]] = entries
-            given: Mapping[int, Any]
-            known, given = places["int64s"], sent.int64s
-            for index in given:
-                if place := known[index]:
-                    row[place] = given[index]
-            known, given = places["doubles"], sent.doubles
-            for index in given:
-                if place := known[index]:
-                    row[place] = given[index]
-            known, given = places["bools"], sent.bools
-            for index in given:
-                if place := known[index]:
-                    row[place] = given[index]
-            known, given = places["timestamps"], sent.timestamps
-            for index in given:
-                if place := known[index]:
-                    row[place] = given[index]
-            known, given = places["durations"], sent.durations
-            for index in given:
-                if place := known[index]:
-                    row[place] = given[index]
-            known, given = places["bytes"], sent.bytes
-            for index in given:
-                if place := known[index]:
-                    row[place] = given[index]
-        except KeyError:  # an attribute that was not there before
-            return self._admit(sent) and self._put(sent)
-        return True
-
-    def _admit(self, sent: pb.CompressedAttributes) -> bool:
-        """Let in the attributes of *sent* that are new; tell whether all may be where they are."""
-        for name, places in self._places.items():
-            new = [index for index in getattr(sent, name) if index not in places]
-            if not (self._words.have(new) and self._names.isdisjoint(new)):
-                return False
-            self._names.update(new)
-            for index in new:
-                own, place = self._wanted.get(index, (name, 0))
-                self.strange |= own != name
-                places[index] = place if own == name else 0
-        return True
-
-    def _set(self, attributes: pb.CompressedAttributes, words: Words) -> list[str]:
         errors: list[str] = []
 
         def word(index: int) -> str:
@@ -203,7 +140,7 @@ class State:
                 if name in seen and kind != "string":
                     return [*errors, f"duplicate attribute {name} (type {kind})"]
                 seen.add(name)
-                self._changed[name] = value
+                self[name] = value
         return errors
 
 

@@ -13,12 +13,13 @@ from operator import itemgetter
 from typing import Any
 
 from attributes import Source, ValueType
-from attributes.dictionary import GLOBAL_INDEX, GLOBAL_WORDS
+from attributes.dictionary import GLOBAL_WORDS
 from attributes.values import NANOS
+from mixer._pb import inbound_pb2 as pb
 from mixer.expr.source import compiled
-from mixer.rules.folding import HUGE, Folding, Folds, Measure, Number, pattern_of
-from mixer.wire.delta import State, Watch
-from mixer.wire.message import ABSENT, MAPS, TYPE_MAPS, Message, duration, map_of, timestamp
+from mixer.rules.folding import HUGE, Fold, Folding, Folds, Measure, Number, pattern_of
+from mixer.wire.decode import Bags
+from mixer.wire.message import ABSENT, MAPS, NOBODY, TYPE_MAPS, Message, duration, map_of, timestamp
 from mixer.wire.patterns import SentPatterns
 from mixer.wire.text import Texts
 from mixer.wire.words import Words
@@ -46,35 +47,32 @@ class Folder:
         self._measures = tuple((places.get(m.attribute), m) for m in folding.measures)
         self._rest = tuple(places[name] for name, _ in folding.rest_reads)
         self._texts = Texts(folding.lines, places)
-        self._names = frozenset(places) - GLOBAL_INDEX.keys()
+        self._names = frozenset(places)
         self._made: dict[tuple[bool, ...], Callable[..., Any]] = {}
         self._patterns = SentPatterns(entries, partial(pattern_of, folding, self._texts.gaps))
-        self._read_row = self._row_reader()
         self._usual = self._functions(Words(()))
 
-    def bound(self, words: Words) -> Folds | None:
-        """The folding of messages which have *words*; others are left as they are."""
-        usual = not words.hide and words.miss(self._names)
-        found = self._usual if usual else self._functions(words)
+    def bound(self, bags: Bags) -> Folds | None:
+        """The folding of *bags*; those with words of their own are left as they are."""
+        words, row = bags.words, bags.row
+        found = self._usual if words.miss(self._names) else self._functions(words)
         if found is None:
             return None
-        watch, read, decode_rest, *lines = found
-        read_row = self._read_row
+        indices, absent, read, of_row, decode_rest, *lines = found
+        if row is not None and all(map(row.has_only, indices, self._maps)):
+            row.attributes.MergeFromString(absent)
+            fold: Fold = of_row(row.attributes)
+        else:
 
-        def fold(source: Source) -> tuple[Hashable, Sequence[Number]] | None:
-            made: tuple[Hashable, Sequence[Number]] | None = None
-            if isinstance(source, Message):
-                if source.words is words:
+            def fold(source: Source) -> tuple[Hashable, Sequence[Number]] | None:
+                made: tuple[Hashable, Sequence[Number]] | None = None
+                if type(source) is Message and source.words is words:
                     made = read(source.attributes)
-            elif isinstance(source, State) and source.words is words:
-                row = source.watched(watch)
-                made = None if source.strange else read_row(row)
-            return made
+                return made
 
         def decode(source: Source) -> None:
-            message = source.latest if isinstance(source, State) else source
-            if isinstance(message, Message):
-                decode_rest(message.attributes, message, words.back)
+            assert isinstance(source, Message)
+            decode_rest(source.attributes, source, words.back)
 
         begins = self._texts.begins(lines, words)
         find, learn = self._patterns.find, self._patterns.learn
@@ -82,7 +80,8 @@ class Folder:
 
     def _functions(self, words: Words) -> tuple[Any, ...] | None:
         """
-        What to watch, and the functions for callers with *words*.
+        What to read, what stands for texts that are not there, and the functions for callers with
+        *words*.
 
         None where there are too many kinds of them.
         """
@@ -100,19 +99,34 @@ class Folder:
             ).isdisjoint
             for name in MAPS.values()
         ]
-        watch: Watch = tuple(zip(self._maps, indices, strict=True))
-        return watch, *self._made[known](*indices, *others)
+        texts = [NOBODY if (index := indices[at]) is None else index for at in self._texts_at]
+        absent = pb.CompressedAttributes(strings=dict.fromkeys(texts, ABSENT))
+        functions = self._made[known](*indices, *others, itemgetter(*texts))
+        return indices, absent.SerializeToString(), *functions
 
     def _maker(self, known: tuple[bool, ...]) -> Callable[..., Any]:
         """What makes the functions, where only some names are *known* to the caller."""
-        takes = [f"k{at}" for at in range(len(known))] + [
-            f"without_{name}" for name in MAPS.values()
+        indices = [f"k{at}" for at in range(len(known))]
+        checks = [f"without_{name}" for name in MAPS.values()]
+        reads = [_absent(name) for name in self._maps]
+        for at, name in enumerate(self._maps):
+            if known[at]:
+                reads[at] = f"({name}[k{at}] if k{at} in {name} else {reads[at]})"
+        texts = f"({', '.join(reads[at] for at in self._texts_at)},)"
+        lines = [
+            f"def make({', '.join([*indices, *checks, 'texts'])}):",
+            "    def read(sent):",
+            *(f"        {line}" for line in self._checking(known)),
+            *(f"        {line}" for line in self._returning(texts, reads)),
+            "    def of_row(sent):",
+            *(f"        {name} = sent.{name}" for name in sorted({"strings", *self._maps})),
+            "        def read(source):",
+            *(f"            {line}" for line in self._returning("texts(strings)", reads)),
+            "        return read",
+            "    def decode_rest(sent, found, own):",
+            *(f"        {line}" for line in self._decoding(self._rest, known)),
         ]
-        lines = [f"def make({', '.join(takes)}):", "    def read(sent):"]
-        lines += [f"        {line}" for line in self._lines(known)]
-        lines.append("    def decode_rest(sent, found, own):")
-        lines += [f"        {line}" for line in self._decoding(self._rest, known)]
-        made = ["read", "decode_rest"]
+        made = ["read", "of_row", "decode_rest"]
         for number, code in enumerate(self._texts.begins_of(known)):
             made.append(f"line{number}")
             lines += [f"    {line}" for line in code]
@@ -131,10 +145,10 @@ class Folder:
             if not known[at]:
                 yield f"{target} = None"
                 continue
-            yield f"    v = {name}.get(k{at})"
+            yield f"    v = {name}.get(k{at}, {_absent(name)})"
             shown = "v"
             if name == "strings":
-                shown = "None if v is None else shared[v] if v >= 0 else own[v]"
+                shown = f"None if v == {ABSENT} else shared[v] if v >= 0 else own[v]"
             elif name in ("timestamps", "durations"):
                 shown = f"None if v is None else {name[:-1]}(v)"
             yield f"{target} = {shown}"
@@ -153,25 +167,6 @@ class Folder:
         strange += [f"not without_{name}({name})" for name in MAPS.values()]
         yield f"if {' or '.join(strange)}:"
         yield "    return None  # what that means, the source knows"
-
-    def _lines(self, known: tuple[bool, ...]) -> Iterator[str]:
-        yield from self._checking(known)
-        reads = [
-            f"{name}.get(k{at})" if known[at] else "None" for at, name in enumerate(self._maps)
-        ]
-        texts = [
-            f"strings.get(k{at}, {ABSENT})" if known[at] else str(ABSENT) for at in self._texts_at
-        ]
-        yield from self._returning(f"({', '.join(texts)},)", reads)
-
-    def _row_reader(self) -> Callable[[Sequence[Any]], tuple[Hashable, Sequence[Number]] | None]:
-        """What reads a row of watched attributes; of a caller's words it knows nothing."""
-        reads = [f"row[{at}]" for at in range(1, 1 + len(self._maps))]
-        lines = [f"    {line}" for line in self._returning("texts(row)", reads)]
-        places = [at + 1 for at in self._texts_at]  # at least those of `IDENTITY`
-        code = "\n".join(["def read(row):", *lines, ""])
-        found: Callable[..., Any] = compiled(code, "read", {"texts": itemgetter(*places)}, "fold")
-        return found
 
     def _returning(self, texts: str, reads: Sequence[str]) -> Iterator[str]:
         """Write what is made of a bag, with code that *reads* attributes."""
@@ -198,6 +193,11 @@ class Folder:
         # What not every handler counts: less than nothing, infinite, no number.
         wrong = f"not 0 <= {held} < {HUGE}" if name == "doubles" else f"{held} < 0"
         yield f"if {wrong}: return None"
+
+
+def _absent(name: str) -> str:
+    """Code for what is read where a type map has nothing."""
+    return str(ABSENT) if name == "strings" else "None"
 
 
 def _key(name: str, read: str) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from google.protobuf import duration_pb2, timestamp_pb2
 
@@ -16,6 +14,9 @@ from mixer.wire.words import Words
 
 ABSENT = len(GLOBAL_WORDS)
 """Instead of the index of a text where there is none; one that is sent says as much."""
+
+NOBODY = 2**31 - 1
+"""Instead of the index of a name that a caller does not know."""
 
 MAPS = {
     ValueType.STRING_MAP: "string_maps",
@@ -39,26 +40,6 @@ def map_of(type_: ValueType) -> str:
     return MAPS.get(type_, "strings")
 
 
-Bytes: TypeAlias = bytes  # a field below has that name
-
-
-@dataclass(slots=True)
-class Attributes:
-    """What several messages have left behind: as one message, but of dictionaries."""
-
-    strings: dict[int, int] = field(default_factory=dict)
-    int64s: dict[int, int] = field(default_factory=dict)
-    doubles: dict[int, float] = field(default_factory=dict)
-    bools: dict[int, bool] = field(default_factory=dict)
-    timestamps: dict[int, timestamp_pb2.Timestamp] = field(default_factory=dict)
-    durations: dict[int, duration_pb2.Duration] = field(default_factory=dict)
-    bytes: dict[int, Bytes] = field(default_factory=dict)
-    string_maps: dict[int, Bytes] = field(default_factory=dict)
-
-
-Sent: TypeAlias = pb.CompressedAttributes | Attributes
-
-
 class Message(dict[str, Value | None]):
     """
     A source over one message; decodes what is asked for, once.
@@ -66,14 +47,19 @@ class Message(dict[str, Value | None]):
     It is a dictionary so that what was read before, present or not, is found at the speed of one.
     """
 
-    __slots__ = ("_kinds", "_string", "attributes", "words")
+    __slots__ = ("_kinds", "_strings", "attributes", "words")
 
-    def __init__(self, attributes: Sent, words: Words) -> None:
+    def __init__(self, attributes: pb.CompressedAttributes, words: Words) -> None:
         self.attributes = attributes
         self.words = words
-        self._string = attributes.strings.get
+        self._strings = attributes.strings
         self._kinds: dict[int, str] | None = None
         """The type map of each attribute that is no text, when one was asked for."""
+
+    def forget(self) -> None:
+        """Decode anew what is asked for; for when what was sent has changed."""
+        self.clear()
+        self._kinds = None
 
     @property
     def get(self) -> Callable[[str], Value | None]:  # type: ignore[override]
@@ -84,12 +70,12 @@ class Message(dict[str, Value | None]):
         """The value of *name* in the first type map that has it (spec: wire, decoding)."""
         words = self.words
         index = GLOBAL_INDEX.get(name)
-        if index is None or words.hide:
+        if index is None or words.hide is not False:
             index = words.index(name)
         value: Value | None = None
         if index is not None:
-            word = self._string(index)
-            value = self._decoded(index) if word is None else words.at(word)
+            strings = self._strings
+            value = words.at(strings[index]) if index in strings else self._decoded(index)
         self[name] = value
         return value
 
@@ -104,9 +90,9 @@ class Message(dict[str, Value | None]):
 
     def _decoded(self, index: int) -> Value | None:
         """The value of an attribute that is no text."""
-        entries = self.attributes.string_maps.get(index)
-        if entries is not None:
-            return self.words.pairs(entries)
+        maps = self.attributes.string_maps
+        if index in maps:
+            return self.words.pairs(maps[index])
         kind = self._kind(index)
         if kind is None:
             return None

@@ -16,7 +16,7 @@ from mixer.expr.reads import Failure
 from mixer.rules.lines import Begin, Gaps, Piece, Sent, Worked
 from mixer.rules.routes import Call
 from mixer.wire.maps import finder, matcher
-from mixer.wire.message import map_of
+from mixer.wire.message import ABSENT, map_of
 from mixer.wire.words import Words
 
 _NAMES = {"Bag": Bag, "Duration": Duration, "Failure": Failure, "Timestamp": Timestamp}
@@ -134,6 +134,7 @@ class Texts:
 
     def _shown(self, field: Sent, serial: int, known: Sequence[bool]) -> Iterator[str]:
         name, held = map_of(field.type), f"p{serial}"
+        gone = f"v is None or v == {ABSENT}" if name == "strings" else "v is None"
         before = ""
         for read in field.reads:
             at = self._places[read if isinstance(read, str) else read[0]]
@@ -143,11 +144,11 @@ class Texts:
             if isinstance(read, tuple):
                 found = f"find{self._keys.index(read[1])}(m{at}) if m{at} else None"
             yield f"{before}v = {found}"
-            before = "if v is None: "
+            before = f"if {gone}: "
         if not before:
             yield "v = None"
         if field.default is None:
-            yield "if v is None: return None"
+            yield f"if {gone}: return None"
         if _recurs(field):
             yield f"{held} = shown{self._shows.index(_shown(field))}[v]"
             return
@@ -204,7 +205,7 @@ class _Shown(dict[Any, str]):
         self._are_words = are_words
         self._own = own
         if default is not None:
-            self[None] = default
+            self[None] = self[ABSENT] = default
 
     def __missing__(self, sent: Any) -> str:
         value = sent

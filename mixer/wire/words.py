@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from google.protobuf.message import DecodeError
 
@@ -16,17 +16,17 @@ _SHARED_WORDS = frozenset(GLOBAL_WORDS)
 class Words:
     """The words of one message, or of several that share them."""
 
-    __slots__ = ("_match", "_own", "back", "hide")
+    __slots__ = ("_own", "back", "hide")
 
     def __init__(self, words: Sequence[str]) -> None:
         self.back = words[::-1]
         """The message's own, last first: each one's index, which is negative, is its place."""
 
-        self.hide = not _SHARED_WORDS.isdisjoint(self.back)
-        """Whether any of the message's own is among the global ones, and goes before it."""
+        self.hide: bool | None = None
+        """Whether any of the message's own is among the global ones, and goes before it; None until
+        `index` or `are_plain` was asked, as not every message has to be looked through."""
 
         self._own: dict[str, int] | None = None
-        self._match: Callable[[bytes], object] | None = None
 
     @property
     def own(self) -> dict[str, int]:
@@ -39,7 +39,7 @@ class Words:
     def index(self, word: str) -> int | None:
         """The index under which *word* is sent: the message's own first, then the global one."""
         shared = GLOBAL_INDEX.get(word)
-        return self.own.get(word, shared) if shared is None or self.hide else shared
+        return self.own.get(word, shared) if shared is None or self._hides() else shared
 
     def at(self, index: int) -> str | None:
         """The word at *index*, None where it is out of range."""
@@ -47,6 +47,11 @@ class Words:
             return GLOBAL_WORDS[index] if index >= 0 else self.back[index]
         except IndexError:
             return None
+
+    def _hides(self) -> bool:
+        if self.hide is None:
+            self.hide = not self.miss(_SHARED_WORDS)
+        return self.hide
 
     def miss(self, names: frozenset[str]) -> bool:
         """Whether none of the message's own is among *names*."""
@@ -59,13 +64,13 @@ class Words:
     @property
     def are_plain(self) -> bool:
         """Whether none of the message's own is there twice, nor among the global ones."""
-        return not self.hide and len(self.own) == len(self.back)
+        return not self._hides() and len(set(self.back)) == len(self.back)
 
-    def fit(self, entries: bytes) -> bool:
-        """Whether there are words for all of a `StringMap`."""
-        if self._match is None:
-            self._match = matcher(len(self.back))
-        return bool(self._match(entries)) or fits(entries, len(self.back))
+    def fit(self, maps: Iterable[bytes]) -> bool:
+        """Whether there are words for all of each `StringMap`."""
+        count = len(self.back)
+        match = matcher(count)
+        return all(match(sent) or fits(sent, count) for sent in maps)
 
     def pairs(self, sent: bytes) -> dict[str, str] | None:
         """A `StringMap` as words, None where any index is out of range, or it is none."""

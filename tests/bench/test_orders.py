@@ -32,7 +32,7 @@ def test_a_report_keeps_its_attributes_whatever_the_order_of_its_words(body: str
     sent = message(body)
     (other,) = reordered("Report", sent, 1)
     assert other != sent
-    bags = [decode.report_request(raw).sources for raw in (sent, other)]
+    bags = [decode.report_request(raw).bags().sources for raw in (sent, other)]
     for before, after in zip(*bags, strict=True):
         assert not isinstance(before, str)
         assert not isinstance(after, str)

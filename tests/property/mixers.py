@@ -59,9 +59,9 @@ class AnySources(MixerService):
 
     async def _report(self, raw: bytes) -> bytes:
         call = decode.report_request(raw)
-        if call.count:
+        if call.sent:
             with (snapshot := self._front.snapshot()) as routes:
-                await report(routes, call.sources, snapshot.folds)
+                await report(routes, call.bags().sources, snapshot.folds)
         return b""
 
 

@@ -142,7 +142,7 @@ def test_a_report_reads_what_was_sent(raw: bytes) -> None:
     request = pb.ReportRequest.FromString(raw)
     independent = request.repeated_attributes_semantics == pb.ReportRequest.INDEPENDENT_ENCODING
     state: dict[str, Any] = {}
-    messages = zip(request.attributes, decode.report_request(raw).sources, strict=True)
+    messages = zip(request.attributes, decode.report_request(raw).bags().sources, strict=True)
     for number, (sent, source) in enumerate(messages):
         words, fine = Words(sent.words or request.default_words), True
         if independent or not number:

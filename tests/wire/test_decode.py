@@ -67,7 +67,7 @@ def test_a_call_without_an_id_is_no_retry_of_another() -> None:
 def test_every_attribute_of_a_real_report_is_read() -> None:
     told_of = json.loads((SHARED / "bodies" / "report-1.json").read_text())
     call = decode.report_request(body("report-1"))
-    (sent,) = call.sources
+    (sent,) = call.bags().sources
     (bag,) = told_of["bag_attributes_after_reconstruction"]
     assert not isinstance(sent, str)
     for attribute, value in bag.items():
@@ -78,7 +78,7 @@ def test_a_delta_of_two_times_changes_nothing_else() -> None:
     call = decode.report_request(body("report-100-delta-same"))
     times = {"request.time", "response.time"}
     seen: list[dict[str, Value | None]] = []
-    for sent in call.sources:
+    for sent in call.bags().sources:
         assert not isinstance(sent, str)
         seen.append({word: sent.get(word) for word in GLOBAL_WORDS})
     assert len(seen) == 100
@@ -89,8 +89,8 @@ def test_a_delta_of_two_times_changes_nothing_else() -> None:
 def test_both_encodings_of_a_report_give_the_same_bags() -> None:
     independent = decode.report_request(body("report-100-independent"))
     delta = decode.report_request(body("report-100-delta"))
-    assert independent.count == delta.count == 100
-    for one, other in zip(independent.sources, delta.sources, strict=True):
+    assert len(independent.sent) == len(delta.sent) == 100
+    for one, other in zip(independent.bags().sources, delta.bags().sources, strict=True):
         assert not isinstance(one, str)
         assert not isinstance(other, str)
         for word in GLOBAL_WORDS:
@@ -139,7 +139,7 @@ def test_default_words_are_for_messages_without_words() -> None:
         default_words=["default", "other"],
         repeated_attributes_semantics="INDEPENDENT_ENCODING",
     )
-    first, second = decode.report_request(request.SerializeToString()).sources
+    first, second = decode.report_request(request.SerializeToString()).bags().sources
     assert not isinstance(first, str)
     assert not isinstance(second, str)
     assert first.get("request.host") == "default"
@@ -150,7 +150,7 @@ def deltas(*messages: pb.CompressedAttributes) -> list[dict[str, Value | None] |
     """What each message of a delta report leaves behind, of three attributes."""
     request = pb.ReportRequest(attributes=messages, default_words=["x", "y", "z"])
     found: list[dict[str, Value | None] | str] = []
-    for sent in decode.report_request(request.SerializeToString()).sources:
+    for sent in decode.report_request(request.SerializeToString()).bags().sources:
         if isinstance(sent, str):
             found.append(sent)
         else:
@@ -219,7 +219,7 @@ def test_any_bytes_are_a_call_or_an_rpc_error(raw: bytes) -> None:
         return
     for word in ("request.host", "", "no such"):
         call.source.get(word)
-    for sent in report.sources:
+    for sent in report.bags().sources:
         assert isinstance(sent, str) or sent.get("request.headers") != 0
 
 
@@ -247,7 +247,7 @@ def test_any_report_gives_a_source_or_a_text_for_each_message(
     )
     call = decode.report_request(request.SerializeToString())
     count = 0
-    for sent in call.sources:
+    for sent in call.bags().sources:
         count += 1
         if not isinstance(sent, str):
             for word in (*GLOBAL_WORDS, "x"):
@@ -280,7 +280,7 @@ def test_what_a_client_compresses_is_read_back(bag: dict[str, Value], known: int
 def test_a_name_twice_in_a_delta_is_told_also_where_the_first_message_had_it_so() -> None:
     twice = pb.CompressedAttributes(strings={HOST: 0}, int64s={HOST: 5})
     request = pb.ReportRequest(attributes=[twice, twice])
-    first, told = decode.report_request(request.SerializeToString()).sources
+    first, told = decode.report_request(request.SerializeToString()).bags().sources
     assert first is not told
     assert told == (
         "request could not be processed due to invalid attributes: "
@@ -302,10 +302,12 @@ def test_a_map_that_is_none_is_absent_and_takes_nothing_else_along() -> None:
 
 
 def test_a_delta_with_a_map_that_is_none_says_so_and_sets_the_rest() -> None:
-    request = inbound.ReportRequest(default_words=["x", "y"])
-    request.attributes.add(strings={HOST: -1})
-    request.attributes.add().ParseFromString(broken_headers(strings={HOST: -2}))
-    first, told = decode.report_request(request.SerializeToString()).sources
+    sent = [
+        pb.CompressedAttributes(strings={HOST: -1}).SerializeToString(),
+        broken_headers(strings={HOST: -2}),
+    ]
+    request = inbound.ReportRequest(default_words=["x", "y"], attributes=sent)
+    first, told = decode.report_request(request.SerializeToString()).bags().sources
     assert isinstance(told, str)
     assert told.startswith(
         "request could not be processed due to invalid attributes: a string map can not be read"
@@ -324,3 +326,15 @@ def test_a_delta_that_goes_wrong_keeps_what_those_before_it_have_set() -> None:
     assert found[1] == {"request.host": "x", "request.path": "y"}
     assert isinstance(found[2], str)
     assert found[3] == {"request.host": "z", "request.path": "x"}
+
+
+@pytest.mark.parametrize("encoding", [0, 1])
+@pytest.mark.parametrize("wrong", [b"\x12", b"\x12\x01\x08"], ids=["cut off", "no entry"])
+def test_a_malformed_message_refuses_its_report(wrong: bytes, encoding: int) -> None:
+    fine = pb.CompressedAttributes(strings={HOST: 0}).SerializeToString()
+    request = inbound.ReportRequest(
+        attributes=[fine, wrong, fine], repeated_attributes_semantics=encoding
+    )
+    with pytest.raises(RpcError, match="grpc: error unmarshalling request") as refused:
+        list(decode.report_request(request.SerializeToString()).bags().sources)
+    assert refused.value.code is Code.INTERNAL

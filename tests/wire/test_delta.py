@@ -1,68 +1,105 @@
-"""What a row of delta messages leaves behind, whoever asks for it and when."""
+"""Rows of delta messages: what they leave behind, and which of them have nothing wrong in them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from attributes.dictionary import GLOBAL_INDEX
-from mixer._pb import inbound_pb2 as pb
-from mixer.wire.delta import State
-from mixer.wire.message import ABSENT
+import pytest
+from google.protobuf.message import DecodeError
+
+from attributes import Duration
+from attributes.dictionary import GLOBAL_INDEX, GLOBAL_WORDS
+from mixer._pb import mixer_pb2 as pb
+from mixer.wire.delta import Row, row
 from mixer.wire.words import Words
 
-CODE, SIZE, USER = (
-    GLOBAL_INDEX[name] for name in ("response.code", "response.size", "source.user")
-)
+CODE, SIZE, USER, HEADERS, TOOK = (
+    GLOBAL_INDEX[name]
+    for name in (
+        "response.code", "response.size", "source.user", "request.headers", "response.duration",
+    )
+)  # fmt: skip
 WORDS = Words(["ann", "bob"])
-WATCH = (("int64s", CODE), ("strings", USER), ("int64s", None))
 
 
-def sent(**maps: Any) -> pb.CompressedAttributes:
-    return pb.CompressedAttributes(**maps)
+def sent(**maps: Any) -> bytes:
+    return pb.CompressedAttributes(**maps).SerializeToString()
 
 
-def test_values_are_read_anew_after_somebody_saw_all_messages_as_one() -> None:
-    state = State(sent(int64s={CODE: 1}), WORDS)
-    assert state.get("response.code") == 1
-    for code in (2, 3):
-        assert state.update(sent(int64s={CODE: code}), WORDS) == ()
-        assert state.attributes.int64s == {CODE: code}
-        assert state.get("response.code") == code
+def row_of(*messages: bytes, words: Words = WORDS) -> Row:
+    found = row(messages, words)
+    assert found is not None
+    return found
 
 
-def test_what_is_watched_is_what_was_sent_last() -> None:
-    state = State(sent(int64s={CODE: 1, SIZE: 9}), WORDS)
-    row = state.watched(WATCH)
-    assert row[1:] == [1, ABSENT, None]
-    state.update(sent(strings={USER: -1}, int64s={SIZE: 8}), WORDS)
-    state.update(sent(strings={USER: -2}, int64s={CODE: 2}), WORDS)
-    assert state.watched(WATCH) is row
-    assert row[1:] == [2, -2, None]
-    assert not state.strange
+def left(*messages: bytes) -> list[dict[str, Any]]:
+    """What each message of a row leaves behind."""
+    names = ("response.code", "source.user", "request.headers", "response.duration")
+    return [{name: source.get(name) for name in names} for source in row_of(*messages)]
 
 
-def test_what_is_watched_and_of_another_type_is_told() -> None:
-    first = State(sent(int64s={USER: 1}), WORDS)
-    first.watched(WATCH)
-    assert first.strange
-    later = State(sent(int64s={CODE: 1}), WORDS)
-    later.watched(WATCH)
-    assert not later.strange
-    later.update(sent(bools={USER: True}), WORDS)
-    assert later.strange
+def test_each_message_is_set_on_top_of_those_before_it() -> None:
+    headers = {HEADERS: pb.StringMap(entries={-1: -2})}
+    assert left(
+        sent(int64s={CODE: 200}, string_maps=headers),
+        sent(strings={USER: -1}),
+        sent(int64s={CODE: 404}, string_maps={HEADERS: pb.StringMap()}),
+    ) == [
+        {"response.code": code, "source.user": user, "request.headers": headers,
+         "response.duration": None}
+        for code, user, headers in (
+            (200, None, {"ann": "bob"}), (200, "ann", {"ann": "bob"}), (404, "ann", {}),
+        )
+    ]  # fmt: skip
 
 
-def test_a_message_that_is_wrong_leaves_those_before_it_as_they_were() -> None:
-    for wrong in (
+def test_a_duration_is_replaced_and_not_merged() -> None:
+    values = ({"seconds": 1}, {"nanos": 5})
+    found = left(*[sent(durations={TOOK: value}) for value in values])
+    assert [bag["response.duration"] for bag in found] == [Duration(10**9), Duration(5)]
+
+
+@pytest.mark.parametrize("at", [0, 1])
+@pytest.mark.parametrize(
+    "wrong",
+    [
         {"strings": {USER: -3}},
+        {"strings": {USER: len(GLOBAL_WORDS)}},
         {"strings": {-3: 0}},
+        {"bools": {-3: True}},
         {"int64s": {USER: 1}},
         {"int64s": {SIZE: 1}, "bools": {SIZE: True}},
-        {"string_maps": {SIZE: b"\n"}},
-    ):
-        state = State(sent(strings={USER: -1}, int64s={CODE: 1}), WORDS)
-        state.watched(WATCH)
-        state.update(sent(**({"int64s": {CODE: 2}} | wrong)), WORDS)
-        assert state.words is None
-        assert state.attributes.strings == {USER: -1}
-        assert state.attributes.int64s == {CODE: 1}
+        {"string_maps": {HEADERS: pb.StringMap(entries={-3: 0})}},
+        {"string_maps": {HEADERS: pb.StringMap(entries={0: -3})}},
+        {"string_maps": {USER: pb.StringMap()}},
+        {"words": ["eve"]},
+    ],
+    ids=str,
+)
+def test_a_row_with_anything_wrong_is_none(wrong: dict[str, Any], at: int) -> None:
+    messages = [sent(strings={USER: -1}), sent(int64s={CODE: 1})]
+    assert row(messages, WORDS) is not None
+    messages.insert(at, sent(**wrong))
+    assert row(messages, WORDS) is None
+
+
+@pytest.mark.parametrize("words", [["ann", "ann"], ["source.user", "ann"]])
+def test_words_that_are_there_twice_make_no_row(words: list[str]) -> None:
+    assert row([sent(), sent()], Words(words)) is None
+
+
+def test_it_is_told_which_type_map_has_an_attribute() -> None:
+    found = row_of(sent(strings={USER: -1}), sent(int64s={CODE: 1}))
+    assert found.has_only(USER, "strings")
+    assert found.has_only(CODE, "int64s")
+    assert not found.has_only(CODE, "strings")
+    assert found.has_only(SIZE, "bools")  # which is not there at all
+    assert found.has_only(None, "bools")
+
+
+def test_messages_that_are_whole_only_together_are_malformed() -> None:
+    whole = sent(int64s={CODE: 1}, bools={SIZE: True})
+    found = row((whole[:3], whole[3:]), WORDS)
+    assert found is not None
+    with pytest.raises(DecodeError):
+        list(found)

@@ -25,7 +25,7 @@ INDICES = st.one_of(
 
 
 def fits(sent: bytes, own: int) -> bool:
-    return Words(["word"] * own).fit(sent)
+    return Words(["word"] * own).fit([sent])
 
 
 def plain(sent: bytes, own: int) -> bool:
