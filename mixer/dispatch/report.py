@@ -182,16 +182,16 @@ class _Collecting:
 
     def _write(self, group: Group, source: Source) -> bool:
         """Take in the text for a bag; False where its instances have to be made."""
-        if not group.lines:
-            return False
+        texts: list[str | None] = []
         try:
-            texts = [text(source) for _, text in group.lines]
+            for _, text in group.lines:
+                texts.append(text(source))
         except Exception:
             return False  # what is wrong, its report will say
-        if None in texts:
+        if not texts or None in texts:
             return False
-        for (take, _), text in zip(group.lines, texts, strict=True):
-            take(text)
+        for (take, _), shown in zip(group.lines, texts, strict=True):
+            take(shown)
         return True
 
     def _build(self, group: Group, bag: Bag) -> None:

@@ -9,9 +9,11 @@ nobody needs here.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from itertools import accumulate
 from typing import Any, TypeAlias
 
@@ -37,6 +39,9 @@ class Metric:
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
     """Upper bounds of a histogram, ascending, finite."""
+
+    has_few_values: bool = False
+    """Whether a histogram's values are whole numbers that come again and again."""
 
 
 class Number:
@@ -72,14 +77,28 @@ class Histogram:
         counts[bisect_left(self.bounds, value)] += 1
         counts[-1] += value
 
-    def observe_often(self, value: float, times: int) -> None:
-        """Count *value*, so many times."""
-        self.counts[bisect_left(self.bounds, value)] += times
-        self.counts[-1] += value * times
-
     def state(self) -> list[float]:
         """All counts, and the sum, copied in one step."""
         return self.counts.copy()
+
+
+class FewValues:
+    """A histogram that counts each value by itself, and puts it into a bucket for a scrape."""
+
+    __slots__ = ("_bounds", "times")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = bounds
+        self.times: defaultdict[int, int] = defaultdict(int)
+        """How often there was each value."""
+
+    def state(self) -> list[float]:
+        """See `Histogram.state`."""
+        found = Histogram(self._bounds)
+        for value, times in self.times.copy().items():
+            found.counts[bisect_left(self._bounds, value)] += times
+            found.counts[-1] += value * times
+        return found.counts
 
 
 class Total:
@@ -96,7 +115,7 @@ class Total:
         return sum(self._histogram.state()[:-1])
 
 
-Cell: TypeAlias = Number | Histogram
+Cell: TypeAlias = Number | Histogram | FewValues
 Labels: TypeAlias = tuple[str, ...]
 
 
@@ -108,15 +127,14 @@ class Family:
     def __init__(self, metric: Metric) -> None:
         self.metric = metric
         self._cells: dict[Labels, Any] = {}
-        buckets = metric.buckets
-        self._make: Callable[[], Cell] = (
-            (lambda: Histogram(buckets)) if metric.kind is Kind.HISTOGRAM else Number
-        )
+        self._make: Callable[[], Cell] = Number
+        if metric.kind is Kind.HISTOGRAM:
+            self._make = partial(FewValues if metric.has_few_values else Histogram, metric.buckets)
         if not metric.labels:
             self.labels()
 
     def labels(self, *values: str) -> Any:
-        """The cell of these label *values*, a `Histogram` for a histogram, else a `Number`."""
+        """The cell of these label *values*, of the kind that the metric has."""
         assert len(values) == len(self.metric.labels), self.metric.name
         found = self._cells.get(values)
         if found is None:

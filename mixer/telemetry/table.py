@@ -84,15 +84,19 @@ TABLE: tuple[Metric, ...] = (
         DURATION_BUCKETS,
         *_DISPATCH,
     ),
-    _histogram(
+    Metric(
         "mixer_dispatcher_destinations_per_request",
+        Kind.HISTOGRAM,
         "Rules that matched, per phase of a call.",
-        COUNT_BUCKETS,
+        buckets=COUNT_BUCKETS,
+        has_few_values=True,
     ),
-    _histogram(
+    Metric(
         "mixer_dispatcher_instances_per_request",
+        Kind.HISTOGRAM,
         "Instances that were built, per phase of a call.",
-        COUNT_BUCKETS,
+        buckets=COUNT_BUCKETS,
+        has_few_values=True,
     ),
     _gauge(
         "mixer_dispatcher_destinations_per_variety_total",

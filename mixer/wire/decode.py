@@ -6,7 +6,7 @@ Law: whatever the bytes, a caller gets a source, an error text or an `RpcError`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 from google.protobuf.message import DecodeError
@@ -42,7 +42,7 @@ class Bags(msgspec.Struct, frozen=True):
     row: Row | None
     """What follows on each other, where nothing is wrong with any of them."""
 
-    sources: Iterator[Source | str]
+    sources: Iterable[Source | str]
     """One for each message, in order; a text says why a message can't be used. A source is valid
     until the next is taken. Raises RpcError(INTERNAL) where a message is malformed."""
 
@@ -59,17 +59,15 @@ class ReportCall(msgspec.Struct, frozen=True):
     def bags(self) -> Bags:
         """Begin to read the messages. Raises RpcError(INTERNAL) where any is malformed."""
         sent, words = self.sent, Words(self.words)
-        merged: Row | None = None
-        sources: Iterator[Source | str]
         try:
+            if len(sent) == 1:
+                return Bags(words, None, (_message(sent[0], words),))
             if self.are_independent:
-                sources = _independent(sent, words)
-            elif (merged := row(sent, words)) is not None:
-                sources = iter(merged)
-            else:
-                sources = updated(sent, words)
+                return Bags(words, None, _readable(_message(one, words) for one in sent))
+            merged = row(sent, words)
         except DecodeError as error:
             raise _malformed(error) from None
+        sources = updated(sent, words) if merged is None else iter(merged)
         return Bags(words, merged, _readable(sources))
 
 
@@ -99,18 +97,16 @@ def report_request(raw: bytes) -> ReportCall:
     except DecodeError as error:
         raise _malformed(error) from None
     _check_word_count(request.global_word_count)
-    sent = request.attributes[:]
     independent = request.repeated_attributes_semantics == _INDEPENDENT_ENCODING
-    return ReportCall(sent, request.default_words, independent or len(sent) == 1)
+    return ReportCall(request.attributes[:], request.default_words, independent)
 
 
-def _independent(sent: Sequence[bytes], defaults: Words) -> Iterator[Source]:
-    for one in sent:
-        attributes = pb.CompressedAttributes.FromString(one)
-        yield Message(attributes, Words(own) if (own := attributes.words) else defaults)
+def _message(sent: bytes, defaults: Words) -> Message:
+    attributes = pb.CompressedAttributes.FromString(sent)
+    return Message(attributes, Words(own) if (own := attributes.words) else defaults)
 
 
-def _readable(sources: Iterator[Source | str]) -> Iterator[Source | str]:
+def _readable(sources: Iterable[Source | str]) -> Iterator[Source | str]:
     try:
         yield from sources
     except DecodeError as error:

@@ -20,15 +20,13 @@ class Row:
     There are words for all indices, and each attribute is in one type map throughout.
     """
 
-    __slots__ = ("_kinds", "_sent", "_words", "attributes")
+    __slots__ = ("_kinds", "_sent", "message")
 
     def __init__(self, sent: Sequence[bytes], words: Words, kinds: Mapping[int, str]) -> None:
         """*kinds* has the type map of each attribute, by index."""
         self._sent = sent
-        self._words = words
         self._kinds = kinds
-
-        self.attributes = pb.CompressedAttributes.FromString(_NOTHING)
+        self.message = Message(pb.CompressedAttributes.FromString(_NOTHING), words)
         """What messages have left behind, and before the first whatever stands for nothing."""
 
     def has_only(self, index: int | None, name: str) -> bool:
@@ -37,9 +35,9 @@ class Row:
 
     def __iter__(self) -> Iterator[Source]:
         """What is left behind by each; raises DecodeError where one is malformed."""
-        message = Message(self.attributes, self._words)
+        message, attributes = self.message, self.message.attributes
         for one in self._sent:
-            self.attributes.MergeFromString(one)
+            attributes.MergeFromString(one)
             if message:
                 message.forget()
             yield message

@@ -21,7 +21,7 @@ from mixer.rules.folding import HUGE, Fold, Folding, Folds, Measure, Number, pat
 from mixer.wire.decode import Bags
 from mixer.wire.message import ABSENT, MAPS, NOBODY, TYPE_MAPS, Message, duration, map_of, timestamp
 from mixer.wire.patterns import SentPatterns
-from mixer.wire.text import Texts
+from mixer.wire.text import Texts, nothing, read
 from mixer.wire.words import Words
 
 MAX_KINDS = 16
@@ -58,21 +58,21 @@ class Folder:
         found = self._usual if words.miss(self._names) else self._functions(words)
         if found is None:
             return None
-        indices, absent, read, of_row, decode_rest, *lines = found
+        indices, absent, of_any, of_row, decode_rest, *lines = found
         if row is not None and all(map(row.has_only, indices, self._maps)):
-            row.attributes.MergeFromString(absent)
-            fold: Fold = of_row(row.attributes)
+            row.message.attributes.MergeFromString(absent)
+            fold: Fold = of_row(row.message)
         else:
 
             def fold(source: Source) -> tuple[Hashable, Sequence[Number]] | None:
                 made: tuple[Hashable, Sequence[Number]] | None = None
                 if type(source) is Message and source.words is words:
-                    made = read(source.attributes)
+                    made = of_any(source)
                 return made
 
         def decode(source: Source) -> None:
             assert isinstance(source, Message)
-            decode_rest(source.attributes, source, words.back)
+            decode_rest(source, words.back)
 
         begins = self._texts.begins(lines, words)
         find, learn = self._patterns.find, self._patterns.learn
@@ -108,22 +108,26 @@ class Folder:
         """What makes the functions, where only some names are *known* to the caller."""
         indices = [f"k{at}" for at in range(len(known))]
         checks = [f"without_{name}" for name in MAPS.values()]
-        reads = [_absent(name) for name in self._maps]
-        for at, name in enumerate(self._maps):
-            if known[at]:
-                reads[at] = f"({name}[k{at}] if k{at} in {name} else {reads[at]})"
+        reads = [
+            read(name, at) if known[at] else nothing(name) for at, name in enumerate(self._maps)
+        ]
         texts = f"({', '.join(reads[at] for at in self._texts_at)},)"
+        all_maps = ", ".join(TYPE_MAPS)
+        maps = ", ".join(f"sent.{name}" for name in TYPE_MAPS)
         lines = [
             f"def make({', '.join([*indices, *checks, 'texts'])}):",
-            "    def read(sent):",
+            "    def read(source):",
+            "        sent = source.attributes",
+            f"        {all_maps} = source.maps = {maps}",
             *(f"        {line}" for line in self._checking(known)),
             *(f"        {line}" for line in self._returning(texts, reads)),
-            "    def of_row(sent):",
-            *(f"        {name} = sent.{name}" for name in sorted({"strings", *self._maps})),
+            "    def of_row(source):",
+            "        sent = source.attributes",
+            f"        {all_maps} = source.maps = {maps}",
             "        def read(source):",
             *(f"            {line}" for line in self._returning("texts(strings)", reads)),
             "        return read",
-            "    def decode_rest(sent, found, own):",
+            "    def decode_rest(source, own):",
             *(f"        {line}" for line in self._decoding(self._rest, known)),
         ]
         made = ["read", "of_row", "decode_rest"]
@@ -137,15 +141,14 @@ class Folder:
 
     def _decoding(self, places: Sequence[int], known: tuple[bool, ...]) -> Iterator[str]:
         """Write the decoding of what was found to be where it should be."""
-        for name in sorted({self._maps[at] for at in places}):
-            yield f"{name} = sent.{name}"
+        yield f"{', '.join(TYPE_MAPS)} = source.maps"
         yield "try:"
         for at in places:
-            target, name = f"    found[{self._wanted[at][0]!r}]", self._maps[at]
+            target, name = f"    source[{self._wanted[at][0]!r}]", self._maps[at]
             if not known[at]:
                 yield f"{target} = None"
                 continue
-            yield f"    v = {name}.get(k{at}, {_absent(name)})"
+            yield f"    v = {read(name, at)}"
             shown = "v"
             if name == "strings":
                 shown = f"None if v == {ABSENT} else shared[v] if v >= 0 else own[v]"
@@ -162,8 +165,6 @@ class Folder:
             for at, name in enumerate(self._maps)
             if known[at] and name != "strings"
         ]
-        for name in TYPE_MAPS:
-            yield f"{name} = sent.{name}"
         strange += [f"not without_{name}({name})" for name in MAPS.values()]
         yield f"if {' or '.join(strange)}:"
         yield "    return None  # what that means, the source knows"
@@ -193,11 +194,6 @@ class Folder:
         # What not every handler counts: less than nothing, infinite, no number.
         wrong = f"not 0 <= {held} < {HUGE}" if name == "doubles" else f"{held} < 0"
         yield f"if {wrong}: return None"
-
-
-def _absent(name: str) -> str:
-    """Code for what is read where a type map has nothing."""
-    return str(ABSENT) if name == "strings" else "None"
 
 
 def _key(name: str, read: str) -> str:

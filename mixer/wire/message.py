@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from google.protobuf import duration_pb2, timestamp_pb2
 
@@ -47,7 +48,10 @@ class Message(dict[str, Value | None]):
     It is a dictionary so that what was read before, present or not, is found at the speed of one.
     """
 
-    __slots__ = ("_kinds", "_strings", "attributes", "words")
+    maps: tuple[Any, ...]
+    """The type maps, for whoever put them here: protobuf makes them anew each time."""
+
+    __slots__ = ("_kinds", "_strings", "attributes", "maps", "words")
 
     def __init__(self, attributes: pb.CompressedAttributes, words: Words) -> None:
         self.attributes = attributes

@@ -16,7 +16,7 @@ from mixer.expr.reads import Failure
 from mixer.rules.lines import Begin, Gaps, Piece, Sent, Worked
 from mixer.rules.routes import Call
 from mixer.wire.maps import finder, matcher
-from mixer.wire.message import ABSENT, map_of
+from mixer.wire.message import ABSENT, TYPE_MAPS, map_of
 from mixer.wire.words import Words
 
 _NAMES = {"Bag": Bag, "Duration": Duration, "Failure": Failure, "Timestamp": Timestamp}
@@ -70,7 +70,7 @@ class Texts:
         self._shows = list(dict.fromkeys(_shown(field) for field in sent if _recurs(field)))
         """Ways to show what is kept for other bags, and the text where there is nothing."""
 
-        keys = [read[1] for field in sent for read in field.reads if isinstance(read, tuple)]
+        keys = [one[1] for field in sent for one in field.reads if isinstance(one, tuple)]
         self._keys = list(dict.fromkeys(keys))
         fields = [field for plan in self._plans.values() for field in plan.fields]
         self.names: dict[str, object] = dict(_NAMES)
@@ -92,7 +92,7 @@ class Texts:
         """
         serial = 0
         for number, plan in enumerate(self._plans.values()):
-            code = [f"{name} = sent.{name}.get" for name in _needed(plan)]
+            code = [f"{', '.join(TYPE_MAPS)} = source.maps"]
             if any(isinstance(field, Worked) for field in plan.fields):
                 code.append("bag = Bag(source)")
             code += self._maps(plan, known)
@@ -110,7 +110,6 @@ class Texts:
                 "    def begin(gaps):",
                 f"        {''.join(f'{gap}, ' for gap in parts[::2])} = gaps",
                 "        def text(source):",
-                "            sent = source.attributes",
                 *(f"            {line}" for line in code),
                 "        return text",
                 "    return begin",
@@ -126,23 +125,23 @@ class Texts:
         yield f"p{serial} = show{serial}(v)"
 
     def _maps(self, plan: _Plan, known: Sequence[bool]) -> Iterator[str]:
-        reads = [read for field in plan.fields if isinstance(field, Sent) for read in field.reads]
-        for at in sorted({self._places[read[0]] for read in reads if isinstance(read, tuple)}):
+        reads = [one for field in plan.fields if isinstance(field, Sent) for one in field.reads]
+        for at in sorted({self._places[one[0]] for one in reads if isinstance(one, tuple)}):
             if known[at]:
-                yield f"m{at} = string_maps(k{at})"
+                yield f"m{at} = {read('string_maps', at)}"
                 yield f"if m{at} is not None and not match(m{at}): return None"
 
     def _shown(self, field: Sent, serial: int, known: Sequence[bool]) -> Iterator[str]:
         name, held = map_of(field.type), f"p{serial}"
         gone = f"v is None or v == {ABSENT}" if name == "strings" else "v is None"
         before = ""
-        for read in field.reads:
-            at = self._places[read if isinstance(read, str) else read[0]]
+        for one in field.reads:
+            at = self._places[one if isinstance(one, str) else one[0]]
             if not known[at]:
                 continue
-            found = f"{name}(k{at})"
-            if isinstance(read, tuple):
-                found = f"find{self._keys.index(read[1])}(m{at}) if m{at} else None"
+            found = read(name, at)
+            if isinstance(one, tuple):
+                found = f"find{self._keys.index(one[1])}(m{at}) if m{at} else None"
             yield f"{before}v = {found}"
             before = f"if {gone}: "
         if not before:
@@ -177,12 +176,14 @@ _finder = lru_cache(maxsize=1024)(finder)
 """Callers number their words alike, and a Report of one bag is too short to make what finds."""
 
 
-def _needed(plan: _Plan) -> list[str]:
-    """The type maps that a line looks into."""
-    sent = [field for field in plan.fields if isinstance(field, Sent)]
-    reads = [read for field in sent for read in field.reads]
-    maps = ["string_maps"] if any(isinstance(read, tuple) for read in reads) else []
-    return sorted({*maps, *(map_of(field.type) for field in sent)})
+def read(name: str, at: int) -> str:
+    """Code that reads an attribute in its type map; ``get`` of protobuf takes longer."""
+    return f"({name}[k{at}] if k{at} in {name} else {nothing(name)})"
+
+
+def nothing(name: str) -> str:
+    """Code for what is read where a type map has no such attribute."""
+    return str(ABSENT) if name == "strings" else "None"
 
 
 def _recurs(field: Sent) -> bool:

@@ -23,7 +23,7 @@ from mixer.server.front import Front
 from mixer.server.loadshedding import Options as Shedding
 from mixer.server.loadshedding import Shedder
 from mixer.server.mixer_v1 import MixerService
-from mixer.telemetry.cells import Histogram
+from mixer.telemetry.cells import FewValues, Histogram
 from mixer.telemetry.metrics import Metrics
 from mixer.wire import decode
 from tests.property.kit import ADAPTERS, KEPT
@@ -129,6 +129,6 @@ def _counts(metrics: Metrics) -> dict[Any, Any]:
     found: dict[Any, Any] = {}
     for name, family in metrics.cells.families.items():
         for labels, cell in family.cells():
-            state = cell.state() if isinstance(cell, Histogram) else [cell.value]
+            state = cell.state() if isinstance(cell, Histogram | FewValues) else [cell.value]
             found[name, labels] = sum(state[:-1]) if timed.search(name) else state
     return found
