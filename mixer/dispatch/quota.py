@@ -31,9 +31,9 @@ async def allocate(
         granted = 0 if routes.deny_unknown_quota else args.amount
         return QuotaAnswer(granted, FREE_SECONDS if granted else 0.0, bag.seen)
     found = routes.gather(Variety.QUOTA, bag, identity, wanted)
-    pending = [(route, call, (*built, args)) for route, call, built in found.pending]
+    pending = found.pending
     routes.observer.phase(found.rules, len(pending))
-    results, waiting = begin(pending)
+    results, waiting = begin(pending, args)
     if waiting:
         await finish(waiting)
     smallest: tuple[Route, Call, Grant] | None = None

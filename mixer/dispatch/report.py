@@ -163,7 +163,7 @@ class _Collecting:
         """The group of a first bag, or None where that was taken in by itself."""
         if len(self._groups) >= MAX_GROUPS:
             return _WHOLE
-        pattern = folds.find(key)
+        pattern = folds.find(source, key)
         if pattern is None:
             found = self._gather(Bag(source))
             if found.faults:
@@ -171,7 +171,7 @@ class _Collecting:
                 self._routes.observer.phase(found.rules, len(found.pending))
                 self._groups[key] = _WHOLE
                 return None
-            pattern = folds.learn(key, found)
+            pattern = folds.learn(source, key, found)
         for share in pattern.shares:
             self._batch(share.key, share.call, share.owners)
         group = self._groups[key] = Group(pattern)

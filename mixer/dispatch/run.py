@@ -33,11 +33,16 @@ async def run(pending: Sequence[Pending]) -> list[Any]:
     return results
 
 
-def begin(pending: Sequence[Pending]) -> tuple[list[Any], list[Waiting]]:
-    """Run the inline ones of *pending*; all results in order, and what sets those that are due."""
+def begin(pending: Sequence[Pending], *more: Any) -> tuple[list[Any], list[Waiting]]:
+    """
+    Run the inline ones of *pending*, whose verbs all take *more*, too.
+
+    All results in order, and what sets those that are due.
+    """
     results: list[Any] = []
     waiting: list[Waiting] = []
-    for _, call, arguments in pending:
+    for _, call, built in pending:
+        arguments = built + more
         if call.waits:
             waiting.append(_awaited(call, arguments, results, len(results)))
             results.append(None)

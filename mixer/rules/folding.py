@@ -33,11 +33,11 @@ for their measures.
 Decode: TypeAlias = Callable[[Source], object]
 """Has a source decode at once what would be asked of it bit by bit."""
 
-Find: TypeAlias = Callable[[Any], "Pattern | None"]
-"""The pattern of bags of which a `Fold` says that first, if it is known from former Reports."""
+Find: TypeAlias = Callable[[Any, Any], "Pattern | None"]
+"""The pattern of a source of which a `Fold` says that first, if it is known from former Reports."""
 
-Learn: TypeAlias = Callable[[Any, Found], "Pattern"]
-"""The same of a bag for which that was found, and nothing wrong; it may be known from now on."""
+Learn: TypeAlias = Callable[[Any, Any, Found], "Pattern"]
+"""The same where that was found, and nothing wrong; it may be known from now on."""
 
 Shown: TypeAlias = Callable[[Instance], Gaps]
 """Shows of an instance's text what is the same for all bags of a group."""
@@ -341,12 +341,15 @@ def plain_folds(folding: Folding) -> Folds:
 
     patterns = Patterns()
 
-    def learn(key: Hashable, found: Found) -> Pattern:
+    def find(_: Source, key: Hashable) -> Pattern | None:
+        return patterns.get(key)
+
+    def learn(_: Source, key: Hashable, found: Found) -> Pattern:
         pattern = pattern_of(folding, {}, found)
         patterns.keep(key, pattern)
         return pattern
 
-    return Folds(fold, patterns.get, learn, lambda source: None, {})
+    return Folds(fold, find, learn, lambda source: None, {})
 
 
 def _number(value: Any) -> Number | None:

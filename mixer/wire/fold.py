@@ -70,13 +70,8 @@ class Folder:
                     made = of_any(source)
                 return made
 
-        def decode(source: Source) -> None:
-            assert isinstance(source, Message)
-            decode_rest(source, words.back)
-
         begins = self._texts.begins(lines, words)
-        find, learn = self._patterns.find, self._patterns.learn
-        return Folds(fold, partial(find, words), partial(learn, words), decode, begins)
+        return Folds(fold, self._patterns.find, self._patterns.learn, decode_rest, begins)
 
     def _functions(self, words: Words) -> tuple[Any, ...] | None:
         """
@@ -127,7 +122,7 @@ class Folder:
             "        def read(source):",
             *(f"            {line}" for line in self._returning("texts(strings)", reads)),
             "        return read",
-            "    def decode_rest(source, own):",
+            "    def decode_rest(source):",
             *(f"        {line}" for line in self._decoding(self._rest, known)),
         ]
         made = ["read", "of_row", "decode_rest"]
@@ -142,6 +137,7 @@ class Folder:
     def _decoding(self, places: Sequence[int], known: tuple[bool, ...]) -> Iterator[str]:
         """Write the decoding of what was found to be where it should be."""
         yield f"{', '.join(TYPE_MAPS)} = source.maps"
+        yield "own = source.words.back"
         yield "try:"
         for at in places:
             target, name = f"    source[{self._wanted[at][0]!r}]", self._maps[at]

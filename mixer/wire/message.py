@@ -51,12 +51,13 @@ class Message(dict[str, Value | None]):
     maps: tuple[Any, ...]
     """The type maps, for whoever put them here: protobuf makes them anew each time."""
 
-    __slots__ = ("_kinds", "_strings", "attributes", "maps", "words")
+    __slots__ = ("_kinds", "_string_maps", "_strings", "attributes", "maps", "words")
 
     def __init__(self, attributes: pb.CompressedAttributes, words: Words) -> None:
         self.attributes = attributes
         self.words = words
         self._strings = attributes.strings
+        self._string_maps = attributes.string_maps
         self._kinds: dict[int, str] | None = None
         """The type map of each attribute that is no text, when one was asked for."""
 
@@ -94,7 +95,7 @@ class Message(dict[str, Value | None]):
 
     def _decoded(self, index: int) -> Value | None:
         """The value of an attribute that is no text."""
-        maps = self.attributes.string_maps
+        maps = self._string_maps
         if index in maps:
             return self.words.pairs(maps[index])
         kind = self._kind(index)

@@ -14,6 +14,7 @@ from typing import TypeAlias
 from attributes.dictionary import GLOBAL_WORDS
 from mixer.rules.folding import Pattern, Patterns
 from mixer.rules.routes import Found
+from mixer.wire.message import Message
 from mixer.wire.words import Words
 
 _TEXTS = (*GLOBAL_WORDS, None)
@@ -32,14 +33,14 @@ class SentPatterns:
         self._make = make
         self._worded = Patterns()
 
-    def find(self, words: Words, key: Key) -> Pattern | None:
-        """The pattern of bags that have *key*, if it is known."""
-        return self._worded.get(self._words(words, key))
+    def find(self, source: Message, key: Key) -> Pattern | None:
+        """The pattern of bags that have *key* as *source* does, if it is known."""
+        return self._worded.get(self._words(source.words, key))
 
-    def learn(self, words: Words, key: Key, found: Found) -> Pattern:
+    def learn(self, source: Message, key: Key, found: Found) -> Pattern:
         """Make the pattern of bags that have *key*, and know it where that can be."""
         pattern = self._make(found)
-        self._worded.keep(self._words(words, key), pattern)
+        self._worded.keep(self._words(source.words, key), pattern)
         return pattern
 
     def _words(self, words: Words, key: Key) -> Hashable:
