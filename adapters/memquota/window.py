@@ -68,6 +68,8 @@ class RollingWindow:
         cells = self._cells
         if tick > cells[_LAST] or len(cells) == _OLDEST:
             cells[_LAST] = tick
+        else:  # since it was looked at in that tick, nothing can have come back
+            return cells[_AVAILABLE]
         gone, first = cells[_LAST] - self._length, _OLDEST
         while first < len(cells) and cells[first] <= gone:
             cells[_AVAILABLE] += cells[first + 1]

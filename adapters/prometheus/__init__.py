@@ -157,7 +157,11 @@ class Tally:
         series = self._series
         if series.expired:
             series = self._again(len(numbers))
-        series.add_all([number / _NANOS for number in numbers] if self._is_time else numbers)
+        if len(numbers) == 1:  # as in most Reports; it takes half the time
+            (number,) = numbers
+            series.add(number / _NANOS if self._is_time else number)
+        else:
+            series.add_all([number / _NANOS for number in numbers] if self._is_time else numbers)
         series.touched = self._clock()
 
     def _again(self, times: int) -> Series:
