@@ -70,6 +70,10 @@ class Seen(msgspec.Struct, frozen=True):
         return found
 
 
+Mark: TypeAlias = tuple[int, References]
+"""How many notes there were, and what no note had."""
+
+
 class Bag:
     """
     Attributes of one call with those that attribute generators added.
@@ -100,10 +104,16 @@ class Bag:
         """All reads of what was sent, so far, each with what it found."""
         return self.seen.references
 
-    def rewind(self, to: Seen) -> None:
-        """Forget all reads but those seen then."""
-        self._notes[:] = to.notes
-        self._references = dict(to.others)
+    @property
+    def mark(self) -> Mark:
+        """What there is to `rewind` to, until attributes are generated."""
+        return len(self._notes), self._references.copy()
+
+    def rewind(self, to: Mark) -> None:
+        """Forget all reads but those up to then."""
+        count, references = to
+        del self._notes[count:]
+        self._references = references.copy()
 
     def get(self, name: str) -> Value | None:
         """Read an attribute, whole maps included; None where it is absent."""

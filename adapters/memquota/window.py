@@ -35,7 +35,8 @@ class RollingWindow:
 
     def take(self, units: int, tick: int) -> bool:
         """Take *units* (1 or more) if so many are available."""
-        if units > self.available(tick):
+        available = self.available(tick)
+        if units > available:
             return False
         cells, step = self._cells, self._step
         tick = cells[_LAST]
@@ -44,7 +45,7 @@ class RollingWindow:
             cells[-1] += units
         else:
             cells.extend((tick, units))
-        cells[_AVAILABLE] -= units
+        cells[_AVAILABLE] = available - units
         return True
 
     def give_back(self, units: int, tick: int) -> int:

@@ -28,7 +28,7 @@ async def check(routes: Routes, bag: Bag, quotas: Mapping[str, QuotaArgs]) -> Ch
     """
     if routes.generates and (errors := await preprocess(routes, bag)):
         raise RpcError(Code.INTERNAL, errors)
-    preprocessed = bag.seen if quotas else None
+    preprocessed = bag.mark if quotas else None
     whose = identity(bag)
     found = routes.gather(Variety.CHECK, bag, whose)
     routes.observer.phase(found.rules, len(found.pending))
@@ -113,7 +113,7 @@ def _verdict(
 
 
 def _header_changes(
-    matched: list[tuple[Route, Bag]], outputs: Mapping[str, Value]
+    matched: Sequence[tuple[Route, Bag]], outputs: Mapping[str, Value]
 ) -> RouteDirective | None:
     request: list[HeaderChange] = []
     response: list[HeaderChange] = []

@@ -47,7 +47,7 @@ class Batch:
                 self.fault = Fault(f"{self.call.title}: {error or type(error).__name__}")
         self.seconds = perf_counter() - started + (self.seconds or 0.0)
 
-    def failures(self, fault: Fault) -> list[str]:
+    def failures(self, fault: Fault) -> Sequence[str]:
         """The messages that fail the Report for a *fault* of the handler."""
         strictest = max(self.owners, key=lambda route: route.on_handler_error is OnError.FAIL)
         found = Found()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from mixer.expr.reads import ZEROS, lookup_failed, no_such_key, python_type
 from mixer.expr.tree import (
@@ -163,9 +163,12 @@ class ReadWriter(Writer):
 
     def _map(self, tree: Attribute) -> str:
         """A map to look a key up in; its atom is None where it is absent."""
-        held = self._load_map(tree.name)
-        with self._block(f"if {held}.__class__ is not dict and {held} is not None:"):
-            self._coerce(tree.name, dict, held)
+        held = self._known((tree.name, Mapping))
+        if held is None:
+            held = self._load_map(tree.name)
+            with self._block(f"if {held}.__class__ is not dict and {held} is not None:"):
+                self._coerce(tree.name, dict, held)
+            self._keep((tree.name, Mapping), held)
         return held
 
     def _key(self, source: str, entries: str, key: str) -> str:
@@ -235,8 +238,10 @@ class ReadWriter(Writer):
     def _fallback(self, tree: Fallback, last: Callable[[Tree], str]) -> str:
         if not may_be_absent(tree.first):
             return self.value(tree.first)
-        held = self._temporary()
-        self._assign(held, self._soft(tree.first))
+        held = self._soft(tree.first)
+        if not isinstance(tree.first, Lookup):  # others may be the atoms of what is read
+            atom, held = held, self._temporary()
+            self._assign(held, atom)
         with self._block(f"if {held} is None:"):
             self._assign(held, last(tree.second))
         return held

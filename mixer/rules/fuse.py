@@ -158,7 +158,7 @@ class _Writer(Generator):
         with self._block(f"if {' and '.join(takes) or True}:"):
             self._line("found.rules += 1")
             if route.changes_headers:
-                self._line(f"found.heads.append(({self.constant(route)}, bag))")
+                self._line(f"found.heads += (({self.constant(route)}, bag),)")
             if route.calls and route.calls[0].quota:
                 for call in route.calls:
                     with self._block(f"if quota is None or quota == {call.quota!r}:"):

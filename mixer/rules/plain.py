@@ -32,7 +32,7 @@ def take(route: Route, bag: Bag, quota: str | None, found: Found) -> None:
         return
     found.rules += 1
     if route.changes_headers and not route.is_shadow:
-        found.heads.append((route, read))
+        found.heads += ((route, read),)
     for call in route.calls:
         if quota is None or call.quota == quota:
             build(route, call, read, found)

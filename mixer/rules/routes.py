@@ -137,7 +137,7 @@ class Found(msgspec.Struct):
     """What one phase of a call has to do, and what went wrong while that was found out."""
 
     pending: list[Pending] = []
-    heads: list[tuple[Route, Bag]] = []
+    heads: tuple[tuple[Route, Bag], ...] = ()
     """The matching rules that change headers, and what to read for that."""
 
     rules: int = 0
@@ -146,10 +146,10 @@ class Found(msgspec.Struct):
     faults: int = 0
     """How often something went wrong, whatever is to be done about it."""
 
-    failures: list[str] = []
+    failures: tuple[str, ...] = ()
     """Messages that fail the RPC."""
 
-    denials: list[str] = []
+    denials: tuple[str, ...] = ()
     """Messages that deny the precondition."""
 
     def fault(self, route: Route, outcome: OnError, message: str) -> None:
@@ -159,9 +159,9 @@ class Found(msgspec.Struct):
         if route.is_shadow:
             return
         if outcome is OnError.FAIL:
-            self.failures.append(message)
+            self.failures += (message,)
         elif outcome is OnError.DENY:
-            self.denials.append(message)
+            self.denials += (message,)
 
     def unmatched(self, route: Route, message: str) -> None:
         """Count a condition of *route* that has no value."""
