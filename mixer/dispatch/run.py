@@ -35,9 +35,9 @@ async def run(pending: Sequence[Pending]) -> list[Any]:
 
 def begin(pending: Sequence[Pending], *more: Any) -> tuple[list[Any], list[Waiting]]:
     """
-    Run the inline ones of *pending*, whose verbs all take *more*, too.
+    Run the inline ones of *pending*, whose verbs take *more* arguments, too.
 
-    All results in order, and what sets those that are due.
+    Returns all results in order, and what sets those that are due.
     """
     results: list[Any] = []
     waiting: list[Waiting] = []
@@ -46,26 +46,29 @@ def begin(pending: Sequence[Pending], *more: Any) -> tuple[list[Any], list[Waiti
         if call.waits:
             waiting.append(_awaited(call, arguments, results, len(results)))
             results.append(None)
-            continue
-        started = perf_counter()
-        try:
-            result = call.verb(*arguments)
-        except Exception as error:
-            result = _fault(call, error)
         else:
-            if result.__class__ is call.expects or isinstance(result, call.expects):
-                call.observer.succeeded(perf_counter() - started)
-                results.append(result)
-                continue
-            result = _unexpected(call, result)
-        call.observer.failed(perf_counter() - started)
-        results.append(result)
+            results.append(_inline(call, arguments))
     return results, waiting
 
 
 async def finish(waiting: Sequence[Waiting]) -> None:
     """Wait for the awaited ones."""
     await asyncio.gather(*waiting)  # one alone as well: a timeout needs a task of its own
+
+
+def _inline(call: Call, arguments: tuple[Any, ...]) -> Any:
+    started = perf_counter()
+    try:
+        result = call.verb(*arguments)
+    except Exception as error:
+        result = _fault(call, error)
+    else:
+        if result.__class__ is call.expects or isinstance(result, call.expects):
+            call.observer.succeeded(perf_counter() - started)
+            return result
+        result = _unexpected(call, result)
+    call.observer.failed(perf_counter() - started)
+    return result
 
 
 async def _awaited(call: Call, arguments: tuple[Any, ...], results: list[Any], at: int) -> None:

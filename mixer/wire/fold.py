@@ -53,8 +53,10 @@ class Folder:
         self._usual = self._functions(Words(()))
 
     def bound(self, bags: Bags) -> Folds | None:
-        """The folding of *bags*; those with words of their own are left as they are."""
+        """The folding of *bags*; None where they can't be folded, or are not worth it."""
         words, row = bags.words, bags.row
+        if self._texts.keys and not words.are_plain:
+            return None  # an entry may stand under another index of its key
         found = self._usual if words.miss(self._names) else self._functions(words)
         if found is None:
             return None

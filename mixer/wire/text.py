@@ -71,7 +71,9 @@ class Texts:
         """Ways to show what is kept for other bags, and the text where there is nothing."""
 
         keys = [one[1] for field in sent for one in field.reads if isinstance(one, tuple)]
-        self._keys = list(dict.fromkeys(keys))
+        self.keys = list(dict.fromkeys(keys))
+        """The keys of maps that are looked for by their indices."""
+
         fields = [field for plan in self._plans.values() for field in plan.fields]
         self.names: dict[str, object] = dict(_NAMES)
         """What the code finds by name."""
@@ -117,7 +119,7 @@ class Texts:
 
     def _arguments(self) -> str:
         shown = [f"shown{at}" for at in range(len(self._shows))]
-        return ", ".join([*shown, *(f"find{at}" for at in range(len(self._keys)))])
+        return ", ".join([*shown, *(f"find{at}" for at in range(len(self.keys)))])
 
     def _worked(self, serial: int) -> Iterator[str]:
         yield f"v = run{serial}(bag)"
@@ -141,7 +143,7 @@ class Texts:
                 continue
             found = read(name, at)
             if isinstance(one, tuple):
-                found = f"find{self._keys.index(one[1])}(m{at}) if m{at} else None"
+                found = f"find{self.keys.index(one[1])}(m{at}) if m{at} else None"
             yield f"{before}v = {found}"
             before = f"if {gone}: "
         if not before:
@@ -164,7 +166,7 @@ class Texts:
         if not self._plans:
             return {}
         shown = [_Shown(*way, words.back) for way in self._shows]
-        finders = [_finder(words.index(key)) for key in self._keys]
+        finders = [_finder(words.index(key)) for key in self.keys]
         match = matcher(len(words.back))
         return {
             call: function(match, *shown, *finders)

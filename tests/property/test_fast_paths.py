@@ -139,6 +139,17 @@ def headed(words: str, index: int) -> tuple[str, bytes]:
     return "report", request.SerializeToString()
 
 
+def named_twice(word: str, index: int) -> tuple[str, bytes]:
+    """A call that reports headers by a name that stands under two indices, the latter not *index*."""
+    independent = pb.ReportRequest.INDEPENDENT_ENCODING
+    words = [word, "v", word]
+    request = pb.ReportRequest(default_words=words, repeated_attributes_semantics=independent)
+    for value in (-2, -1):
+        headers = request.attributes.add().string_maps[GLOBAL_WORDS.index("request.headers")]
+        headers.entries[index] = value
+    return "report", request.SerializeToString()
+
+
 ABSENT = len(GLOBAL_WORDS)
 BAGS = [{"source.user": "x", "response.code": code, "own.double": 0.5} for code in (1, 2, 3, 4)]
 
@@ -190,6 +201,17 @@ BAGS = [{"source.user": "x", "response.code": code, "own.double": 0.5} for code 
                 {"request.headers": {f"h{number}": "x" * number for number in range(90)}},
             ),
             id="entries of maps in a line",
+        ),
+        pytest.param(
+            counting("m0", "1")
+            + rule(
+                "{adapter: scribe}",
+                "logentry",
+                "m1",
+                '{variables: {a: \'request.headers["a"] | request.headers[":path"] | ""\'}}',
+            ),
+            [named_twice("a", -1), named_twice(":path", GLOBAL_WORDS.index(":path"))],
+            id="the key of an entry in a line stands under two indices",
         ),
         pytest.param(
             counting("m0", "1.0 / 0.0", "DISTRIBUTION"),
