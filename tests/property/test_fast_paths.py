@@ -140,7 +140,7 @@ def headed(words: str, index: int) -> tuple[str, bytes]:
 
 
 def named_twice(word: str, index: int) -> tuple[str, bytes]:
-    """A call that reports headers by a name that stands under two indices, the latter not *index*."""
+    """A call that reports a header by *index*, where *word* stands under others as well."""
     independent = pb.ReportRequest.INDEPENDENT_ENCODING
     words = [word, "v", word]
     request = pb.ReportRequest(default_words=words, repeated_attributes_semantics=independent)

@@ -103,3 +103,16 @@ def test_messages_that_are_whole_only_together_are_malformed() -> None:
     assert found is not None
     with pytest.raises(DecodeError):
         list(found)
+
+
+def test_maps_that_somebody_held_before_are_filled() -> None:
+    """Protobuf 7.36 forgets every other one that it gave while it was empty."""
+    maps: dict[str, Any] = {
+        "strings": {0: -1}, "int64s": {1: 1}, "doubles": {2: 0.5}, "bools": {3: True},
+        "timestamps": {4: {}}, "durations": {5: {}}, "bytes": {6: b"b"}, "string_maps": {7: {}},
+    }  # fmt: skip
+    found = row_of(sent(**maps))
+    held = {name: getattr(found.message.attributes, name) for name in maps}
+    next(iter(found))
+    for name, entries in maps.items():
+        assert all(index in held[name] for index in entries), name
