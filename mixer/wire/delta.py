@@ -69,7 +69,7 @@ def row(sent: Sequence[bytes], words: Words) -> Row | None:
 
 
 def _nothing() -> bytes:
-    """An entry in each map, as protobuf may forget what it gave for an empty one (decision 0021)."""
+    """An entry in each map: protobuf may forget what it gave for an empty one (decision 0021)."""
     made = pb.CompressedAttributes(
         strings={NOBODY: ABSENT},
         int64s={NOBODY: 0},
