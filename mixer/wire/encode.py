@@ -46,8 +46,9 @@ class CheckResponses:
         """
         # Fields of a message may be written one by one (protobuf's encoding: "Merging").
         raw = self._precondition(answer.precondition, word_count)
-        for name, quota in answer.quotas.items():
-            raw += self._quota(name, quota, word_count)
+        if answer.quotas:
+            for name in sorted(answer.quotas):
+                raw += self._quota(name, answer.quotas[name], word_count)
         return raw
 
     def _precondition(self, given: Precondition, word_count: int) -> bytes:

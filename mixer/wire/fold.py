@@ -139,7 +139,7 @@ class Folder:
     def _decoding(self, places: Sequence[int], known: tuple[bool, ...]) -> Iterator[str]:
         """Write the decoding of what was found to be where it should be."""
         yield f"{', '.join(TYPE_MAPS)} = source.maps"
-        yield "own = source.words.back"
+        yield "own = source.words.sent"
         yield "try:"
         for at in places:
             target, name = f"    source[{self._wanted[at][0]!r}]", self._maps[at]
@@ -149,7 +149,7 @@ class Folder:
             yield f"    v = {read(name, at)}"
             shown = "v"
             if name == "strings":
-                shown = f"None if v == {ABSENT} else shared[v] if v >= 0 else own[v]"
+                shown = f"None if v == {ABSENT} else shared[v] if v >= 0 else own[~v]"
             elif name in ("timestamps", "durations"):
                 shown = f"None if v is None else {name[:-1]}(v)"
             yield f"{target} = {shown}"

@@ -79,8 +79,13 @@ class Message(dict[str, Value | None]):
             index = words.index(name)
         value: Value | None = None
         if index is not None:
-            strings = self._strings
-            value = words.at(strings[index]) if index in strings else self._decoded(index)
+            strings, maps = self._strings, self._string_maps
+            if index in strings:
+                value = words.at(strings[index])
+            elif index in maps:
+                value = words.pairs(maps[index])
+            elif (kind := self._kind(index)) is not None:
+                value = _decoded(kind, getattr(self.attributes, kind)[index])
         self[name] = value
         return value
 
@@ -93,22 +98,16 @@ class Message(dict[str, Value | None]):
                 kinds |= dict.fromkeys(getattr(self.attributes, name), name)
         return kinds.get(index)
 
-    def _decoded(self, index: int) -> Value | None:
-        """The value of an attribute that is no text."""
-        maps = self._string_maps
-        if index in maps:
-            return self.words.pairs(maps[index])
-        kind = self._kind(index)
-        if kind is None:
-            return None
-        sent = getattr(self.attributes, kind)[index]
-        match kind:
-            case "timestamps":
-                return timestamp(sent)
-            case "durations":
-                return duration(sent)
-        value: int | float | bool | bytes = sent
-        return value
+
+def _decoded(kind: str, sent: Any) -> Value:
+    """A value of the type map *kind*."""
+    match kind:
+        case "timestamps":
+            return timestamp(sent)
+        case "durations":
+            return duration(sent)
+    value: int | float | bool | bytes = sent
+    return value
 
 
 def timestamp(sent: timestamp_pb2.Timestamp) -> Timestamp:

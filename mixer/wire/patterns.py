@@ -46,9 +46,9 @@ class SentPatterns:
     def _words(self, words: Words, key: Key) -> Hashable:
         """What *key* says, for all Reports alike; None where only the source knows it."""
         texts, others, maps = key
-        own = words.back
+        own = words.sent
         try:
-            shown = tuple([_TEXTS[at] if at >= 0 else own[at] for at in texts])
+            shown = tuple([_TEXTS[at] if at >= 0 else own[~at] for at in texts])
         except IndexError:
             return None
         entries: list[Hashable] = []

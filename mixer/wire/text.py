@@ -165,9 +165,9 @@ class Texts:
         """What begins each line of a Report whose messages have *words*."""
         if not self._plans:
             return {}
-        shown = [_Shown(*way, words.back) for way in self._shows]
+        shown = [_Shown(*way, words.sent) for way in self._shows]
         finders = [_finder(words.index(key)) for key in self.keys]
-        match = matcher(len(words.back))
+        match = matcher(len(words.sent))
         return {
             call: function(match, *shown, *finders)
             for call, function in zip(self._plans, functions, strict=True)
@@ -213,6 +213,6 @@ class _Shown(dict[Any, str]):
     def __missing__(self, sent: Any) -> str:
         value = sent
         if self._are_words:
-            value = GLOBAL_WORDS[sent] if sent >= 0 else self._own[sent]
+            value = GLOBAL_WORDS[sent] if sent >= 0 else self._own[~sent]
         shown = self[sent] = self._show(value)
         return shown

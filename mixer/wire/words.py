@@ -16,11 +16,12 @@ _SHARED_WORDS = frozenset(GLOBAL_WORDS)
 class Words:
     """The words of one message, or of several that share them."""
 
-    __slots__ = ("_own", "back", "hide")
+    __slots__ = ("_own", "hide", "sent")
 
     def __init__(self, words: Sequence[str]) -> None:
-        self.back = words[::-1]
-        """The message's own, last first: each one's index, which is negative, is its place."""
+        self.sent = words[:]
+        """The message's own, in order: those at -1, -2, -3 ..., so that ``~index`` is the place.
+        Python takes twice as long for what is at a negative place."""
 
         self.hide: bool | None = None
         """Whether any of the message's own is among the global ones, and goes before it; None until
@@ -32,8 +33,7 @@ class Words:
     def own(self) -> dict[str, int]:
         """Indices of the message's own words; of one that occurs twice the last one wins."""
         if self._own is None:
-            count = len(self.back)
-            self._own = dict(zip(self.back[::-1], range(-1, -1 - count, -1), strict=True))
+            self._own = dict(zip(self.sent, range(-1, -1 - len(self.sent), -1), strict=True))
         return self._own
 
     def index(self, word: str) -> int | None:
@@ -44,7 +44,7 @@ class Words:
     def at(self, index: int) -> str | None:
         """The word at *index*, None where it is out of range."""
         try:
-            return GLOBAL_WORDS[index] if index >= 0 else self.back[index]
+            return GLOBAL_WORDS[index] if index >= 0 else self.sent[~index]
         except IndexError:
             return None
 
@@ -55,32 +55,32 @@ class Words:
 
     def miss(self, names: frozenset[str]) -> bool:
         """Whether none of the message's own is among *names*."""
-        return names.isdisjoint(self.back)
+        return names.isdisjoint(self.sent)
 
     def have(self, indices: Collection[int]) -> bool:
         """Whether there is a word at each of *indices*."""
-        return not indices or (min(indices) >= -len(self.back) and max(indices) < len(GLOBAL_WORDS))
+        return not indices or (min(indices) >= -len(self.sent) and max(indices) < len(GLOBAL_WORDS))
 
     @property
     def are_plain(self) -> bool:
         """Whether none of the message's own is there twice, nor among the global ones."""
-        return not self._hides() and len(set(self.back)) == len(self.back)
+        return not self._hides() and len(set(self.sent)) == len(self.sent)
 
     def fit(self, maps: Iterable[bytes]) -> bool:
         """Whether there are words for all of each `StringMap`."""
-        count = len(self.back)
+        count = len(self.sent)
         match = matcher(count)
         return all(match(sent) or fits(sent, count) for sent in maps)
 
     def pairs(self, sent: bytes) -> dict[str, str] | None:
         """A `StringMap` as words, None where any index is out of range, or it is none."""
-        own, shared, found = self.back, GLOBAL_WORDS, {}
+        own, shared, found = self.sent, GLOBAL_WORDS, {}
         try:
             entries = StringMap.FromString(sent).entries
             for key in entries:
                 value = entries[key]
-                found[shared[key] if key >= 0 else own[key]] = (
-                    shared[value] if value >= 0 else own[value]
+                found[shared[key] if key >= 0 else own[~key]] = (
+                    shared[value] if value >= 0 else own[~value]
                 )
         except (IndexError, DecodeError):
             return None
