@@ -54,7 +54,7 @@ class Snapshot:
         self._calls += 1
         return self.routes
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         self._calls -= 1
         if self._left is not None and not self._calls:
             self._left.set()
