@@ -47,6 +47,11 @@ class Batch:
                 self.fault = Fault(f"{self.call.title}: {error or type(error).__name__}")
         self.seconds = perf_counter() - started + (self.seconds or 0.0)
 
+    def count(self) -> None:
+        """Count what was done with numbers as one dispatch."""
+        observer = self.call.observer
+        (observer.failed if self.fault else observer.succeeded)(self.seconds or 0.0)
+
     def failures(self, fault: Fault) -> Sequence[str]:
         """The messages that fail the Report for a *fault* of the handler."""
         strictest = max(self.owners, key=lambda route: route.on_handler_error is OnError.FAIL)
@@ -103,6 +108,32 @@ async def report(
         collecting.failures += batch.failures(fault)
     if errors := collecting.errors + collecting.failures:
         raise RpcError(Code.UNKNOWN, error_list(errors))
+
+
+def count(routes: Routes, source: Source, folds: Folds) -> bool:
+    """
+    Record a bag that comes alone, if nothing is to be done but to count its numbers.
+
+    False where there is more to it; then nothing was done. Raises RpcError as `report` does.
+    """
+    if routes.generates or not folds.only_count or (found := folds.fold(source)) is None:
+        return False
+    key, numbers = found
+    pattern = folds.find(source, key)
+    if pattern is None or pattern.made:
+        return False
+    routes.observer.phase(pattern.rules, pattern.calls)
+    columns = tuple([(number,) for number in numbers])
+    failures: list[str] = []
+    for share in pattern.shares:
+        batch = Batch(share.call, share.owners)
+        batch.tally(share.adds, columns)
+        batch.count()
+        if batch.fault is not None:
+            failures += batch.failures(batch.fault)
+    if failures:
+        raise RpcError(Code.UNKNOWN, error_list(failures))
+    return True
 
 
 class _Collecting:
@@ -238,8 +269,7 @@ class _Collecting:
             if batch.instances:
                 whole.append(batch)
             elif batch.seconds is not None:  # else it is one dispatch, and counted
-                observer = batch.call.observer
-                (observer.failed if batch.fault else observer.succeeded)(batch.seconds)
+                batch.count()
             if batch.fault is not None:
                 faults.append((batch, batch.fault))
         return whole, faults

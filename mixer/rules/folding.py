@@ -197,6 +197,9 @@ class Folds(msgspec.Struct, frozen=True):
     lines: Mapping[Call, Begin]
     """Of the calls whose handlers write text."""
 
+    only_count: bool
+    """Whether no handler is ever sent more than numbers."""
+
 
 class Share(msgspec.Struct, frozen=True):
     """What of a pattern goes to one handler as instances of one template."""
@@ -349,7 +352,7 @@ def plain_folds(folding: Folding) -> Folds:
         patterns.keep(key, pattern)
         return pattern
 
-    return Folds(fold, find, learn, lambda source: None, {})
+    return Folds(fold, find, learn, lambda source: None, {}, not folding.rest)
 
 
 def _number(value: Any) -> Number | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attributes import Bag
 from mixer.dispatch.check import check
-from mixer.dispatch.report import report
+from mixer.dispatch.report import count, report
 from mixer.server.front import Front
 from mixer.transport.calls import Handler
 from mixer.wire import decode, encode
@@ -43,5 +43,7 @@ class MixerService:
             bags = call.bags()
             with (snapshot := self._front.snapshot()) as routes:
                 folds = folder.bound(bags) if (folder := snapshot.folder) else None
-                await report(routes, bags.sources, folds)
+                alone = bags.alone
+                if alone is None or folds is None or not count(routes, alone, folds):
+                    await report(routes, bags.sources, folds)
         return encode.REPORT_RESPONSE

@@ -46,6 +46,9 @@ class Bags(msgspec.Struct, frozen=True):
     """One for each message, in order; a text says why a message can't be used. A source is valid
     until the next is taken. Raises RpcError(INTERNAL) where a message is malformed."""
 
+    alone: Source | None = None
+    """The only one."""
+
 
 class ReportCall(msgspec.Struct, frozen=True):
     """A Report whose messages were not looked at yet."""
@@ -61,7 +64,8 @@ class ReportCall(msgspec.Struct, frozen=True):
         sent, words = self.sent, Words(self.words)
         try:
             if len(sent) == 1:
-                return Bags(words, None, (_message(sent[0], words),))
+                alone = _message(sent[0], words)
+                return Bags(words, None, (alone,), alone)
             if self.are_independent:
                 return Bags(words, None, _readable(_message(one, words) for one in sent))
             merged = row(sent, words)

@@ -73,7 +73,8 @@ class Folder:
                 return made
 
         begins = self._texts.begins(lines, words)
-        return Folds(fold, self._patterns.find, self._patterns.learn, decode_rest, begins)
+        patterns, only_count = self._patterns, not self._folding.rest
+        return Folds(fold, patterns.find, patterns.learn, decode_rest, begins, only_count)
 
     def _functions(self, words: Words) -> tuple[Any, ...] | None:
         """
