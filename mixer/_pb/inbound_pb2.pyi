@@ -134,7 +134,7 @@ class ReportRequest(_message.Message):
     def __init__(self, attributes: _Optional[_Iterable[bytes]] = ..., default_words: _Optional[_Iterable[str]] = ..., global_word_count: _Optional[int] = ..., repeated_attributes_semantics: _Optional[_Union[ReportRequest.RepeatedAttributesSemantics, str]] = ...) -> None: ...
 
 class Row(_message.Message):
-    __slots__ = ("words", "strings", "int64s", "doubles", "bools", "timestamps", "durations", "bytes", "string_maps")
+    __slots__ = ("words", "strings", "int64s", "doubles", "bools", "timestamps", "durations", "bytes", "string_maps", "marks")
     class Int64sEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -161,15 +161,15 @@ class Row(_message.Message):
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
         key: int
-        value: bytes
-        def __init__(self, key: _Optional[int] = ..., value: _Optional[bytes] = ...) -> None: ...
+        value: _timestamp_pb2.Timestamp
+        def __init__(self, key: _Optional[int] = ..., value: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
     class DurationsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
         key: int
-        value: bytes
-        def __init__(self, key: _Optional[int] = ..., value: _Optional[bytes] = ...) -> None: ...
+        value: _duration_pb2.Duration
+        def __init__(self, key: _Optional[int] = ..., value: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
     class BytesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -186,16 +186,18 @@ class Row(_message.Message):
     DURATIONS_FIELD_NUMBER: _ClassVar[int]
     BYTES_FIELD_NUMBER: _ClassVar[int]
     STRING_MAPS_FIELD_NUMBER: _ClassVar[int]
+    MARKS_FIELD_NUMBER: _ClassVar[int]
     words: _containers.RepeatedScalarFieldContainer[str]
     strings: _containers.RepeatedScalarFieldContainer[bytes]
     int64s: _containers.ScalarMap[int, int]
     doubles: _containers.ScalarMap[int, float]
     bools: _containers.ScalarMap[int, bool]
-    timestamps: _containers.ScalarMap[int, bytes]
-    durations: _containers.ScalarMap[int, bytes]
+    timestamps: _containers.MessageMap[int, _timestamp_pb2.Timestamp]
+    durations: _containers.MessageMap[int, _duration_pb2.Duration]
     bytes: _containers.ScalarMap[int, bytes]
     string_maps: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, words: _Optional[_Iterable[str]] = ..., strings: _Optional[_Iterable[bytes]] = ..., int64s: _Optional[_Mapping[int, int]] = ..., doubles: _Optional[_Mapping[int, float]] = ..., bools: _Optional[_Mapping[int, bool]] = ..., timestamps: _Optional[_Mapping[int, bytes]] = ..., durations: _Optional[_Mapping[int, bytes]] = ..., bytes: _Optional[_Mapping[int, bytes]] = ..., string_maps: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    marks: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, words: _Optional[_Iterable[str]] = ..., strings: _Optional[_Iterable[bytes]] = ..., int64s: _Optional[_Mapping[int, int]] = ..., doubles: _Optional[_Mapping[int, float]] = ..., bools: _Optional[_Mapping[int, bool]] = ..., timestamps: _Optional[_Mapping[int, _timestamp_pb2.Timestamp]] = ..., durations: _Optional[_Mapping[int, _duration_pb2.Duration]] = ..., bytes: _Optional[_Mapping[int, bytes]] = ..., string_maps: _Optional[_Iterable[bytes]] = ..., marks: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class StringsEntry(_message.Message):
     __slots__ = ("key", "value")

@@ -6,7 +6,7 @@ Law: whatever the bytes, a caller gets a source, an error text or an `RpcError`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from google.protobuf.message import DecodeError
@@ -44,7 +44,7 @@ class Bags(msgspec.Struct, frozen=True):
 
     sources: Iterable[Source | str]
     """One for each message, in order; a text says why a message can't be used. A source is valid
-    until the next is taken. Raises RpcError(INTERNAL) where a message is malformed."""
+    until the next is taken."""
 
     alone: Source | None = None
     """The only one."""
@@ -63,16 +63,20 @@ class ReportCall(msgspec.Struct, frozen=True):
         """Begin to read the messages. Raises RpcError(INTERNAL) where any is malformed."""
         sent, words = self.sent, Words(self.words)
         try:
-            if len(sent) == 1:
-                alone = _message(sent[0], words)
-                return Bags(words, None, (alone,), alone)
-            if self.are_independent:
-                return Bags(words, None, _readable(_message(one, words) for one in sent))
-            merged = row(sent, words)
+            if not self.are_independent and len(sent) > 1:
+                merged = row(sent, words)
+                if merged is not None:
+                    return Bags(words, merged, merged)
+            # All of them before any is used: of a malformed Report nothing is left behind.
+            messages = [pb.CompressedAttributes.FromString(one) for one in sent]
         except DecodeError as error:
             raise _malformed(error) from None
-        sources = updated(sent, words) if merged is None else iter(merged)
-        return Bags(words, merged, _readable(sources))
+        if len(messages) == 1:
+            alone = _message(messages[0], words)
+            return Bags(words, None, (alone,), alone)
+        if self.are_independent:
+            return Bags(words, None, [_message(one, words) for one in messages])
+        return Bags(words, None, updated(messages, words))
 
 
 def check_request(raw: bytes) -> CheckCall:
@@ -105,16 +109,8 @@ def report_request(raw: bytes) -> ReportCall:
     return ReportCall(request.attributes[:], request.default_words, independent)
 
 
-def _message(sent: bytes, defaults: Words) -> Message:
-    attributes = pb.CompressedAttributes.FromString(sent)
+def _message(attributes: pb.CompressedAttributes, defaults: Words) -> Message:
     return Message(attributes, Words(own) if (own := attributes.words) else defaults)
-
-
-def _readable(sources: Iterable[Source | str]) -> Iterator[Source | str]:
-    try:
-        yield from sources
-    except DecodeError as error:
-        raise _malformed(error) from None
 
 
 def _malformed(error: DecodeError) -> RpcError:

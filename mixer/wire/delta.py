@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from secrets import token_bytes
 
 from google.protobuf.message import DecodeError
 
@@ -34,7 +35,7 @@ class Row:
         return index is None or self._kinds.get(index, name) == name
 
     def __iter__(self) -> Iterator[Source]:
-        """What is left behind by each; raises DecodeError where one is malformed."""
+        """What is left behind by each; to be asked for once."""
         message, attributes = self.message, self.message.attributes
         for one in self._sent:
             attributes.MergeFromString(one)
@@ -47,9 +48,11 @@ def row(sent: Sequence[bytes], words: Words) -> Row | None:
     """
     Messages that have *words*; None where anything may be wrong with one.
 
-    Raises DecodeError where any is malformed, though not always.
+    Raises DecodeError where any is malformed.
     """
-    seen = pb.Row.FromString(b"".join(sent))
+    seen = pb.Row.FromString(_MARKED.join([*sent, b""]))
+    if seen.marks[:].count(_MARK) < len(sent):
+        raise DecodeError("a message ends before its last field does")
     if seen.words or not words.are_plain:
         return None
     # Each once, as most are sent again and again.
@@ -84,15 +87,17 @@ def _nothing() -> bytes:
 
 
 _NOTHING = _nothing()
+# Behind a message that is cut off, a mark is part of the field that was cut. Nobody can send one.
+_MARK = token_bytes(8)
+_MARKED = b"\x7a\x08" + _MARK  # field 15, 8 bytes
 _TEXT, _MAP = pb.StringsEntry.FromString, pb.StringMapsEntry.FromString
 _OTHERS = [name for name in TYPE_MAPS if name not in ("strings", "string_maps")]
 
 
-def updated(sent: Sequence[bytes], defaults: Words) -> Iterator[Source | str]:
+def updated(sent: Iterable[pb.CompressedAttributes], defaults: Words) -> Iterator[Source | str]:
     """The same of any messages; a text says what is wrong with one."""
     state: State | None = None
-    for one in sent:
-        attributes = pb.CompressedAttributes.FromString(one)
+    for attributes in sent:
         words = Words(own) if (own := attributes.words) else defaults
         if state is None:
             state = State(attributes, words)

@@ -7,7 +7,7 @@ texts. A map is its bytes. Code for each configuration is generated, as it runs 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import partial
 from operator import itemgetter
 from typing import Any
@@ -99,7 +99,7 @@ class Folder:
         ]
         texts = [NOBODY if (index := indices[at]) is None else index for at in self._texts_at]
         absent = pb.CompressedAttributes(strings=dict.fromkeys(texts, ABSENT))
-        functions = self._made[known](*indices, *others, itemgetter(*texts))
+        functions = self._made[known](*indices, *others, _reader(texts))
         return indices, absent.SerializeToString(), *functions
 
     def _maker(self, known: tuple[bool, ...]) -> Callable[..., Any]:
@@ -109,7 +109,7 @@ class Folder:
         reads = [
             read(name, at) if known[at] else nothing(name) for at, name in enumerate(self._maps)
         ]
-        texts = f"({', '.join(reads[at] for at in self._texts_at)},)"
+        texts = f"({''.join(f'{reads[at]}, ' for at in self._texts_at)})"
         all_maps = ", ".join(TYPE_MAPS)
         maps = ", ".join(f"sent.{name}" for name in TYPE_MAPS)
         lines = [
@@ -193,6 +193,13 @@ class Folder:
         # What not every handler counts: less than nothing, infinite, no number.
         wrong = f"not 0 <= {held} < {HUGE}" if name == "doubles" else f"{held} < 0"
         yield f"if {wrong}: return None"
+
+
+def _reader(indices: Sequence[int]) -> Callable[[Mapping[int, int]], tuple[int, ...]]:
+    """What reads texts that are all there."""
+    if len(indices) > 1:
+        return itemgetter(*indices)
+    return lambda strings: tuple([strings[index] for index in indices])
 
 
 def _key(name: str, read: str) -> str:

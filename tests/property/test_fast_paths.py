@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from attributes.dictionary import GLOBAL_WORDS
+from mixer._pb import inbound_pb2 as inbound
 from mixer._pb import mixer_pb2 as pb
 from mixer.server.mixer_v1 import MixerService
 from tests.property.configurations import configurations, telemetry
@@ -150,6 +151,14 @@ def named_twice(word: str, index: int) -> tuple[str, bytes]:
     return "report", request.SerializeToString()
 
 
+def malformed(wrong: bytes, encoding: int) -> tuple[str, bytes]:
+    """A call that reports a user, and then a message that is none."""
+    fine = pb.CompressedAttributes(strings={GLOBAL_WORDS.index("source.user"): 0})
+    messages = [fine.SerializeToString(), wrong]
+    request = inbound.ReportRequest(attributes=messages, repeated_attributes_semantics=encoding)
+    return "report", request.SerializeToString()
+
+
 ABSENT = len(GLOBAL_WORDS)
 BAGS = [{"source.user": "x", "response.code": code, "own.double": 0.5} for code in (1, 2, 3, 4)]
 
@@ -212,6 +221,15 @@ BAGS = [{"source.user": "x", "response.code": code, "own.double": 0.5} for code 
             ),
             [named_twice("a", -1), named_twice(":path", GLOBAL_WORDS.index(":path"))],
             id="the key of an entry in a line stands under two indices",
+        ),
+        pytest.param(
+            counting("m0", "1"),
+            [
+                malformed(wrong, encoding)
+                for wrong in (b"\x12", b"\x32\x05\x08\x02\x12\x01\x08")
+                for encoding in (0, 1)
+            ],
+            id="a message of a Report is malformed",
         ),
         pytest.param(
             counting("m0", "1.0 / 0.0", "DISTRIBUTION"),
@@ -330,3 +348,21 @@ def test_the_same_indices_for_other_words_do_what_plain_ones_do(
 @given(configurations(), calls())
 def test_fused_rules_do_what_plain_ones_do(text: str, made: list[tuple[str, bytes]]) -> None:
     asyncio.run(compare(text, made))
+
+
+@pytest.mark.parametrize("texts", [0, 1, 2])
+@pytest.mark.parametrize("encoding", [0, 1])
+async def test_attributes_that_tell_whose_a_call_is_may_be_no_texts(
+    texts: int, encoding: int
+) -> None:
+    names = ["context.reporter.kind", "source.namespace", "destination.namespace"][texts:]
+    manifest = "".join(f"    {name}: {{valueType: INT64}}\n" for name in names)
+    head = (
+        "apiVersion: meshmixer.io/v1\nkind: attributemanifest\nmetadata: {name: numbers}\n"
+        f"spec:\n  attributes:\n{manifest}---\n"
+    )
+    text = head + counting("m0", "1", a=" + ".join(f"string({name} | 1)" for name in names))
+    request = pb.ReportRequest(repeated_attributes_semantics=encoding)  # type: ignore[arg-type]
+    for number in (1, 2, 1):
+        request.attributes.add().int64s[GLOBAL_WORDS.index(names[0])] = number
+    await compare(text, [("report", request.SerializeToString())])

@@ -99,10 +99,24 @@ def test_it_is_told_which_type_map_has_an_attribute() -> None:
 
 def test_messages_that_are_whole_only_together_are_malformed() -> None:
     whole = sent(int64s={CODE: 1}, bools={SIZE: True})
-    found = row((whole[:3], whole[3:]), WORDS)
-    assert found is not None
+    assert row([whole, whole], WORDS) is not None
+    for at in range(1, len(whole)):
+        if at != whole.index(b"*"):  # where the second field begins
+            with pytest.raises(DecodeError):
+                row([whole[:at], whole[at:]], WORDS)
+
+
+def test_a_time_that_is_none_is_malformed_even_if_another_comes_later() -> None:
+    fine = sent(durations={TOOK: {"seconds": 1}})
+    assert row([fine, fine], WORDS) is not None
+    wrong = fine.replace(b"\x08\x01", b"\x08\x80")
     with pytest.raises(DecodeError):
-        list(found)
+        row([wrong, fine], WORDS)
+
+
+def test_a_field_that_nobody_knows_is_no_mark() -> None:
+    for unknown in (b"\x78\x00", b"\x79" + bytes(8), b"\x7a\x08" + bytes(8), b"\x7a\x00"):
+        assert row([sent(int64s={CODE: 1}) + unknown, unknown], WORDS) is not None
 
 
 def test_maps_that_somebody_held_before_are_filled() -> None:
