@@ -46,9 +46,9 @@ class Row:
 
 def row(sent: Sequence[bytes], words: Words) -> Row | None:
     """
-    Messages that have *words*; None where anything may be wrong with one.
+    Messages that have *words*; None where anything may be wrong with one, malformed ones included.
 
-    Raises DecodeError where any is malformed.
+    Raises DecodeError where one is known to be malformed.
     """
     seen = pb.Row.FromString(_MARKED.join([*sent, b""]))
     if seen.marks[:].count(_MARK) < len(sent):
