@@ -133,6 +133,12 @@ class ReportRequest(_message.Message):
     repeated_attributes_semantics: ReportRequest.RepeatedAttributesSemantics
     def __init__(self, attributes: _Optional[_Iterable[bytes]] = ..., default_words: _Optional[_Iterable[str]] = ..., global_word_count: _Optional[int] = ..., repeated_attributes_semantics: _Optional[_Union[ReportRequest.RepeatedAttributesSemantics, str]] = ...) -> None: ...
 
+class Report(_message.Message):
+    __slots__ = ("attributes",)
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    attributes: _containers.RepeatedCompositeFieldContainer[CompressedAttributes]
+    def __init__(self, attributes: _Optional[_Iterable[_Union[CompressedAttributes, _Mapping]]] = ...) -> None: ...
+
 class Row(_message.Message):
     __slots__ = ("words", "strings", "int64s", "doubles", "bools", "timestamps", "durations", "bytes", "string_maps", "marks")
     class Int64sEntry(_message.Message):

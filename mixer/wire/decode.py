@@ -53,7 +53,10 @@ class Bags(msgspec.Struct, frozen=True):
 class ReportCall(msgspec.Struct, frozen=True):
     """A Report whose messages were not looked at yet."""
 
+    raw: bytes
     sent: Sequence[bytes]
+    """The messages in it."""
+
     words: Sequence[str]
     """Those of messages that bring none of their own."""
 
@@ -68,7 +71,7 @@ class ReportCall(msgspec.Struct, frozen=True):
                 if merged is not None:
                     return Bags(words, merged, merged)
             # All of them before any is used: of a malformed Report nothing is left behind.
-            messages = [pb.CompressedAttributes.FromString(one) for one in sent]
+            messages = pb.Report.FromString(self.raw).attributes
         except DecodeError as error:
             raise _malformed(error) from None
         if len(messages) == 1:
@@ -106,7 +109,7 @@ def report_request(raw: bytes) -> ReportCall:
         raise _malformed(error) from None
     _check_word_count(request.global_word_count)
     independent = request.repeated_attributes_semantics == _INDEPENDENT_ENCODING
-    return ReportCall(request.attributes[:], request.default_words, independent)
+    return ReportCall(raw, request.attributes[:], request.default_words, independent)
 
 
 def _message(attributes: pb.CompressedAttributes, defaults: Words) -> Message:
