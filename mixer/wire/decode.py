@@ -74,12 +74,10 @@ class ReportCall(msgspec.Struct, frozen=True):
             messages = pb.Report.FromString(self.raw).attributes
         except DecodeError as error:
             raise _malformed(error) from None
-        if len(messages) == 1:
-            alone = _message(messages[0], words)
-            return Bags(words, None, (alone,), alone)
-        if self.are_independent:
-            return Bags(words, None, [_message(one, words) for one in messages])
-        return Bags(words, None, updated(messages, words))
+        if not self.are_independent and len(sent) > 1:
+            return Bags(words, None, updated(messages, words))
+        sources = [_message(one, words) for one in messages]
+        return Bags(words, None, sources, sources[0] if len(sources) == 1 else None)
 
 
 def check_request(raw: bytes) -> CheckCall:

@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError
 from attributes import Source, Value
 from mixer._pb import inbound_pb2 as pb
 from mixer._pb.mixer_pb2 import StringMap
-from mixer.wire.message import ABSENT, NOBODY, TYPE_MAPS, Message, duration, timestamp
+from mixer.wire.message import ABSENT, NOBODY, SCALARS, Message, duration, timestamp
 from mixer.wire.words import Words
 
 
@@ -59,7 +59,7 @@ def row(sent: Sequence[bytes], words: Words) -> Row | None:
     texts = [_TEXT(one) for one in {*seen.strings[:]}]
     maps = [_MAP(one) for one in {*seen.string_maps[:]}]
     indices = {"strings": {one.key for one in texts}, "string_maps": {one.key for one in maps}}
-    for name in _OTHERS:
+    for name in SCALARS:
         indices[name] = {*getattr(seen, name)}
     kinds = {index: name for name, own in indices.items() for index in own}
     right = (
@@ -91,7 +91,6 @@ _NOTHING = _nothing()
 _MARK = token_bytes(8)
 _MARKED = b"\x7a\x08" + _MARK  # field 15, 8 bytes
 _TEXT, _MAP = pb.StringsEntry.FromString, pb.StringMapsEntry.FromString
-_OTHERS = [name for name in TYPE_MAPS if name not in ("strings", "string_maps")]
 
 
 def updated(sent: Iterable[pb.CompressedAttributes], defaults: Words) -> Iterator[Source | str]:

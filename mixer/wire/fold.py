@@ -32,7 +32,7 @@ class Folder:
     """Folds bags as a `Folding` says; made once for a configuration."""
 
     def __init__(self, folding: Folding) -> None:
-        self._folding = folding
+        self._only_count = not folding.rest
         measured = [(measure.attribute, measure.type) for measure in folding.measures]
         maps = [(name, ValueType.STRING_MAP) for name in folding.line_maps]
         wanted = [*folding.reads, *measured, *folding.rest_reads, *maps]
@@ -73,8 +73,8 @@ class Folder:
                 return made
 
         begins = self._texts.begins(lines, words)
-        patterns, only_count = self._patterns, not self._folding.rest
-        return Folds(fold, patterns.find, patterns.learn, decode_rest, begins, only_count)
+        find, learn = self._patterns.find, self._patterns.learn
+        return Folds(fold, find, learn, decode_rest, begins, self._only_count)
 
     def _functions(self, words: Words) -> tuple[Any, ...] | None:
         """

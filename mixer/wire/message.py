@@ -32,8 +32,8 @@ MAPS = {
 
 TYPE_MAPS = ("strings", *MAPS.values())
 
-_OTHERS = ("bytes", "durations", "timestamps", "bools", "doubles", "int64s")
-"""The type maps in which an attribute is looked for after texts and maps, the first last."""
+SCALARS = tuple(name for name in MAPS.values() if name != "string_maps")
+"""The type maps in which an attribute is looked for after texts and maps, in order."""
 
 
 def map_of(type_: ValueType) -> str:
@@ -94,7 +94,7 @@ class Message(dict[str, Value | None]):
         kinds = self._kinds
         if kinds is None:
             kinds = self._kinds = {}
-            for name in _OTHERS:  # the first comes last, and so has the last word
+            for name in reversed(SCALARS):  # the first comes last, and so has the last word
                 kinds |= dict.fromkeys(getattr(self.attributes, name), name)
         return kinds.get(index)
 

@@ -114,6 +114,11 @@ def counting(name: str, value: str, kind: str = "COUNTER", a: str = "source.user
     return rule(handler, "metric", name, params)
 
 
+def written(value: str) -> str:
+    """A rule that writes a line with *value*."""
+    return rule("{adapter: scribe}", "logentry", "m1", f"{{variables: {{a: '{value}'}}}}")
+
+
 def reported(*bags: dict[str, Any]) -> list[tuple[str, bytes]]:
     """A call that reports *bags*."""
     request = pb.ReportRequest(repeated_attributes_semantics=pb.ReportRequest.INDEPENDENT_ENCODING)
@@ -194,13 +199,7 @@ BAGS = [{"source.user": "x", "response.code": code, "own.double": 0.5} for code 
             id="a field of a line can not be shown for a later bag",
         ),
         pytest.param(
-            counting("m0", "1")
-            + rule(
-                "{adapter: scribe}",
-                "logentry",
-                "m1",
-                '{variables: {a: \'request.headers["a"] | request.headers["k"] | ""\'}}',
-            ),
+            counting("m0", "1") + written('request.headers["a"] | request.headers["k"] | ""'),
             reported(
                 *(
                     {"request.headers": headers}
@@ -212,13 +211,7 @@ BAGS = [{"source.user": "x", "response.code": code, "own.double": 0.5} for code 
             id="entries of maps in a line",
         ),
         pytest.param(
-            counting("m0", "1")
-            + rule(
-                "{adapter: scribe}",
-                "logentry",
-                "m1",
-                '{variables: {a: \'request.headers["a"] | request.headers[":path"] | ""\'}}',
-            ),
+            counting("m0", "1") + written('request.headers["a"] | request.headers[":path"] | ""'),
             [named_twice("a", -1), named_twice(":path", GLOBAL_WORDS.index(":path"))],
             id="the key of an entry in a line stands under two indices",
         ),
