@@ -62,7 +62,7 @@ def cases(shared: Path) -> Iterator[tuple[str, Measure]]:
     for number, text in enumerate(TEXTS, 1):
         yield f"match {number}, decoded", partial(_match, text, present)
         yield f"match {number}, message", partial(_match, text, source)
-        yield f"match {number}, fresh message", partial(_match, text, source, source.clear)
+        yield f"match {number}, fresh message", partial(_match, text, source, source.forget)
         yield f"compile {number}", partial(_compile, text)
     yield "load 1,000 rules", _load
 

@@ -40,7 +40,7 @@ class RollingWindow:
             return False
         cells, step = self._cells, self._step
         tick = cells[_LAST]
-        if len(cells) > _OLDEST and cells[-2] // step == tick // step:
+        if len(cells) > _OLDEST and (cells[-2] == tick or cells[-2] // step == tick // step):
             cells[-2] = tick
             cells[-1] += units
         else:

@@ -3,7 +3,6 @@
 from mixer._pb.pool import message
 
 CompressedAttributes = message("mixer.inbound.CompressedAttributes")
-CheckRequest = message("mixer.inbound.CheckRequest")
 ReportRequest = message("mixer.inbound.ReportRequest")
 Report = message("mixer.inbound.Report")
 Row = message("mixer.inbound.Row")

@@ -89,32 +89,6 @@ class CompressedAttributes(_message.Message):
     string_maps: _containers.ScalarMap[int, bytes]
     def __init__(self, words: _Optional[_Iterable[str]] = ..., strings: _Optional[_Mapping[int, int]] = ..., int64s: _Optional[_Mapping[int, int]] = ..., doubles: _Optional[_Mapping[int, float]] = ..., bools: _Optional[_Mapping[int, bool]] = ..., timestamps: _Optional[_Mapping[int, _timestamp_pb2.Timestamp]] = ..., durations: _Optional[_Mapping[int, _duration_pb2.Duration]] = ..., bytes: _Optional[_Mapping[int, bytes]] = ..., string_maps: _Optional[_Mapping[int, bytes]] = ...) -> None: ...
 
-class CheckRequest(_message.Message):
-    __slots__ = ("attributes", "global_word_count", "deduplication_id", "quotas")
-    class QuotasEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: str
-        value: CheckRequest.QuotaParams
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[CheckRequest.QuotaParams, _Mapping]] = ...) -> None: ...
-    class QuotaParams(_message.Message):
-        __slots__ = ("amount", "best_effort")
-        AMOUNT_FIELD_NUMBER: _ClassVar[int]
-        BEST_EFFORT_FIELD_NUMBER: _ClassVar[int]
-        amount: int
-        best_effort: bool
-        def __init__(self, amount: _Optional[int] = ..., best_effort: _Optional[bool] = ...) -> None: ...
-    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
-    GLOBAL_WORD_COUNT_FIELD_NUMBER: _ClassVar[int]
-    DEDUPLICATION_ID_FIELD_NUMBER: _ClassVar[int]
-    QUOTAS_FIELD_NUMBER: _ClassVar[int]
-    attributes: CompressedAttributes
-    global_word_count: int
-    deduplication_id: str
-    quotas: _containers.MessageMap[str, CheckRequest.QuotaParams]
-    def __init__(self, attributes: _Optional[_Union[CompressedAttributes, _Mapping]] = ..., global_word_count: _Optional[int] = ..., deduplication_id: _Optional[str] = ..., quotas: _Optional[_Mapping[str, CheckRequest.QuotaParams]] = ...) -> None: ...
-
 class ReportRequest(_message.Message):
     __slots__ = ("attributes", "default_words", "global_word_count", "repeated_attributes_semantics")
     class RepeatedAttributesSemantics(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):

@@ -18,6 +18,8 @@ from mixer.expr.reads import Failure
 from mixer.instances.compile import output_values
 from mixer.rules.routes import Call, Found, HeaderPlan, Route, Routes, identity
 
+_CHECK = Variety.CHECK  # slow to look up
+
 
 async def check(routes: Routes, bag: Bag, quotas: Mapping[str, QuotaArgs]) -> CheckAnswer:
     """
@@ -30,7 +32,7 @@ async def check(routes: Routes, bag: Bag, quotas: Mapping[str, QuotaArgs]) -> Ch
         raise RpcError(Code.INTERNAL, errors)
     preprocessed = bag.mark if quotas else None
     whose = identity(bag)
-    found = routes.gather(Variety.CHECK, bag, whose)
+    found = routes.gather(_CHECK, bag, whose)
     routes.observer.phase(found.rules, len(found.pending))
     results, waiting = begin(found.pending)
     if waiting:
@@ -49,7 +51,8 @@ def _precondition(bag: Bag, found: Found, results: Sequence[Any]) -> Preconditio
     """What *results* of all that was *found* mean together."""
     outputs: dict[str, Value] = {}
     verdicts: list[tuple[str, Verdict]] = []
-    for (route, call, _), result in zip(found.pending, results, strict=True):
+    for at, (route, call, _) in enumerate(found.pending):  # zip takes three times as long for one
+        result = results[at]
         if result.__class__ is Verdict and not route.is_shadow:  # as most are
             verdicts.append((call.title, result))
         elif (verdict := _verdict(route, call, result, found, outputs)) is not None:

@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 from attributes import Source
 from attributes.dictionary import GLOBAL_WORDS
 from mixer._pb import inbound_pb2 as pb
+from mixer._pb.mixer_pb2 import CheckRequest
 from mixer.adapter.results import QuotaArgs
 from mixer.errors import Code, RpcError
 from mixer.wire.delta import Row, row, updated
@@ -83,7 +84,7 @@ class ReportCall(msgspec.Struct, frozen=True):
 def check_request(raw: bytes) -> CheckCall:
     """Read a CheckRequest. Raises RpcError(INTERNAL) where it is malformed."""
     try:
-        request = pb.CheckRequest.FromString(raw)
+        request = CheckRequest.FromString(raw)
     except DecodeError as error:
         raise _malformed(error) from None
     word_count, attributes = request.global_word_count, request.attributes

@@ -39,7 +39,7 @@ class Row:
         message, attributes = self.message, self.message.attributes
         for one in self._sent:
             attributes.MergeFromString(one)
-            if message:
+            if message.read:
                 message.forget()
             yield message
 
@@ -142,7 +142,7 @@ class State(Message):
                 if name in seen and kind != "string":
                     return [*errors, f"duplicate attribute {name} (type {kind})"]
                 seen.add(name)
-                self[name] = value
+                self.read[name] = value
         return errors
 
 

@@ -140,10 +140,11 @@ class Folder:
     def _decoding(self, places: Sequence[int], known: tuple[bool, ...]) -> Iterator[str]:
         """Write the decoding of what was found to be where it should be."""
         yield f"{', '.join(TYPE_MAPS)} = source.maps"
+        yield "decoded = source.read"
         yield "own = source.words.sent"
         yield "try:"
         for at in places:
-            target, name = f"    source[{self._wanted[at][0]!r}]", self._maps[at]
+            target, name = f"    decoded[{self._wanted[at][0]!r}]", self._maps[at]
             if not known[at]:
                 yield f"{target} = None"
                 continue

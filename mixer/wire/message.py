@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from google.protobuf import duration_pb2, timestamp_pb2
@@ -11,6 +10,7 @@ from attributes import Duration, Timestamp, Value, ValueType
 from attributes.dictionary import GLOBAL_INDEX, GLOBAL_WORDS
 from attributes.values import NANOS
 from mixer._pb import inbound_pb2 as pb
+from mixer._pb.mixer_pb2 import CompressedAttributes as Whole
 from mixer.wire.words import Words
 
 ABSENT = len(GLOBAL_WORDS)
@@ -41,21 +41,20 @@ def map_of(type_: ValueType) -> str:
     return MAPS.get(type_, "strings")
 
 
-class Message(dict[str, Value | None]):
-    """
-    A source over one message; decodes what is asked for, once.
-
-    It is a dictionary so that what was read before, present or not, is found at the speed of one.
-    """
+class Message:
+    """A source over one message; decodes what is asked for, once."""
 
     maps: tuple[Any, ...]
     """The type maps, for whoever put them here: protobuf makes them anew each time."""
 
-    __slots__ = ("_kinds", "_string_maps", "_strings", "attributes", "maps", "words")
+    __slots__ = ("_kinds", "_string_maps", "_strings", "attributes", "maps", "read", "words")
 
-    def __init__(self, attributes: pb.CompressedAttributes, words: Words) -> None:
+    def __init__(self, attributes: pb.CompressedAttributes | Whole, words: Words) -> None:
         self.attributes = attributes
         self.words = words
+        self.read: dict[str, Value | None] = {}
+        """What was asked for so far, present or not."""
+
         self._strings = attributes.strings
         self._string_maps = attributes.string_maps
         self._kinds: dict[int, str] | None = None
@@ -63,16 +62,14 @@ class Message(dict[str, Value | None]):
 
     def forget(self) -> None:
         """Decode anew what is asked for; for when what was sent has changed."""
-        self.clear()
+        self.read.clear()
         self._kinds = None
 
-    @property
-    def get(self) -> Callable[[str], Value | None]:  # type: ignore[override]
-        """Reads the value of a name, None where there is none."""
-        return self.__getitem__
-
-    def __missing__(self, name: str) -> Value | None:
+    def get(self, name: str) -> Value | None:
         """The value of *name* in the first type map that has it (spec: wire, decoding)."""
+        read = self.read
+        if name in read:
+            return read[name]
         words = self.words
         index = GLOBAL_INDEX.get(name)
         if index is None or words.hide is not False:
@@ -86,7 +83,7 @@ class Message(dict[str, Value | None]):
                 value = words.pairs(maps[index])
             elif (kind := self._kind(index)) is not None:
                 value = _decoded(kind, getattr(self.attributes, kind)[index])
-        self[name] = value
+        read[name] = value
         return value
 
     def _kind(self, index: int) -> str | None:

@@ -72,11 +72,11 @@ class Words:
         match = matcher(count)
         return all(match(sent) or fits(sent, count) for sent in maps)
 
-    def pairs(self, sent: bytes) -> dict[str, str] | None:
-        """A `StringMap` as words, None where any index is out of range, or it is none."""
+    def pairs(self, sent: StringMap | bytes) -> dict[str, str] | None:
+        """A `StringMap` as words, None where any index is out of range, or bytes are none."""
         own, shared, found = self.sent, GLOBAL_WORDS, {}
         try:
-            entries = StringMap.FromString(sent).entries
+            entries = (StringMap.FromString(sent) if isinstance(sent, bytes) else sent).entries
             for key in entries:
                 value = entries[key]
                 found[shared[key] if key >= 0 else own[~key]] = (

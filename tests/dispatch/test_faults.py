@@ -289,6 +289,12 @@ async def test_an_unknown_quota_is_granted_counted_and_warned_of_once(start: Sta
     assert len(told) == 1
 
 
+async def test_quotas_are_answered_in_order_of_name(start: Start) -> None:
+    mixer = await start("")
+    answer = await mixer.check(quotas={name: QuotaArgs(1) for name in ("c", "a", "d", "b")})
+    assert list(answer.quotas) == ["a", "b", "c", "d"]
+
+
 async def test_an_unknown_quota_can_be_refused(start: Start) -> None:
     mixer = await start("", deny_unknown_quota=True)
     answer = await mixer.check(quotas={"nobody": QuotaArgs(7)})

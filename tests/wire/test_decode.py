@@ -295,10 +295,18 @@ def broken_headers(**maps: Any) -> bytes:
 
 
 def test_a_map_that_is_none_is_absent_and_takes_nothing_else_along() -> None:
-    raw = inbound.CheckRequest()
-    raw.attributes.ParseFromString(broken_headers(words=["x"], strings={HOST: -1}))
-    read = decode.check_request(raw.SerializeToString()).source.get
-    assert (read("request.headers"), read("request.host")) == (None, "x")
+    sent = [broken_headers(words=["x"], strings={HOST: -1})]
+    raw = inbound.ReportRequest(attributes=sent).SerializeToString()
+    (source,) = decode.report_request(raw).bags().sources
+    assert not isinstance(source, str)
+    assert (source.get("request.headers"), source.get("request.host")) == (None, "x")
+
+
+def test_a_check_with_a_map_that_is_none_is_malformed() -> None:
+    sent = broken_headers()
+    with pytest.raises(RpcError, match="error unmarshalling request") as refused:
+        decode.check_request(b"\x0a" + bytes([len(sent)]) + sent)
+    assert refused.value.code is Code.INTERNAL
 
 
 def test_a_delta_with_a_map_that_is_none_says_so_and_sets_the_rest() -> None:
