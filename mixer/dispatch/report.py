@@ -221,8 +221,8 @@ class _Collecting:
             return False  # what is wrong, its report will say
         if not texts or None in texts:
             return False
-        for (take, _), shown in zip(group.lines, texts, strict=True):
-            take(shown)
+        for at, (take, _) in enumerate(group.lines):  # zip takes three times as long for one
+            take(texts[at])
         return True
 
     def _build(self, group: Group, bag: Bag) -> None:

@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 from attributes.dictionary import GLOBAL_WORDS
 from mixer._pb.mixer_pb2 import StringMap
 
-_BITS = 6
+_BITS = 7
 """Counts of words are rounded down to so many bits, so that patterns are few."""
 
 _MOST = 8192

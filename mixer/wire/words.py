@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from itertools import filterfalse
 
 from google.protobuf.message import DecodeError
 
@@ -64,13 +65,14 @@ class Words:
     @property
     def are_plain(self) -> bool:
         """Whether none of the message's own is there twice, nor among the global ones."""
-        return not self._hides() and len(set(self.sent)) == len(self.sent)
+        own = set(self.sent)
+        self.hide = not _SHARED_WORDS.isdisjoint(own)
+        return not self.hide and len(own) == len(self.sent)
 
     def fit(self, maps: Iterable[bytes]) -> bool:
         """Whether there are words for all of each `StringMap`."""
         count = len(self.sent)
-        match = matcher(count)
-        return all(match(sent) or fits(sent, count) for sent in maps)
+        return all(fits(sent, count) for sent in filterfalse(matcher(count), maps))
 
     def pairs(self, sent: StringMap | bytes) -> dict[str, str] | None:
         """A `StringMap` as words, None where any index is out of range, or bytes are none."""
