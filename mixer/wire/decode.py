@@ -67,18 +67,18 @@ class ReportCall(msgspec.Struct, frozen=True):
         """Begin to read the messages. Raises RpcError(INTERNAL) where any is malformed."""
         sent, words = self.sent, Words(self.words)
         try:
-            if not self.are_independent and len(sent) > 1:
-                merged = row(sent, words)
-                if merged is not None:
-                    return Bags(words, merged, merged)
+            if len(sent) == 1:
+                alone = _message(pb.CompressedAttributes.FromString(sent[0]), words)
+                return Bags(words, None, (alone,), alone)
+            if not self.are_independent and (merged := row(sent, words)) is not None:
+                return Bags(words, merged, merged)
             # All of them before any is used: of a malformed Report nothing is left behind.
             messages = pb.Report.FromString(self.raw).attributes
         except DecodeError as error:
             raise _malformed(error) from None
-        if not self.are_independent and len(sent) > 1:
+        if not self.are_independent:
             return Bags(words, None, updated(messages, words))
-        sources = [_message(one, words) for one in messages]
-        return Bags(words, None, sources, sources[0] if len(sources) == 1 else None)
+        return Bags(words, None, [_message(one, words) for one in messages])
 
 
 def check_request(raw: bytes) -> CheckCall:
