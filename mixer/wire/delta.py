@@ -39,7 +39,7 @@ class Row:
         message, attributes = self.message, self.message.attributes
         for one in self._sent:
             attributes.MergeFromString(one)
-            if message.read:
+            if message.decoded:
                 message.forget()
             yield message
 
@@ -142,7 +142,7 @@ class State(Message):
                 if name in seen and kind != "string":
                     return [*errors, f"duplicate attribute {name} (type {kind})"]
                 seen.add(name)
-                self.read[name] = value
+                self.decoded[name] = value
         return errors
 
 

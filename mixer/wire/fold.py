@@ -140,7 +140,7 @@ class Folder:
     def _decoding(self, places: Sequence[int], known: tuple[bool, ...]) -> Iterator[str]:
         """Write the decoding of what was found to be where it should be."""
         yield f"{', '.join(TYPE_MAPS)} = source.maps"
-        yield "decoded = source.read"
+        yield "decoded = source.decoded"
         yield "own = source.words.sent"
         yield "try:"
         for at in places:

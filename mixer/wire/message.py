@@ -47,12 +47,12 @@ class Message:
     maps: tuple[Any, ...]
     """The type maps, for whoever put them here: protobuf makes them anew each time."""
 
-    __slots__ = ("_kinds", "_string_maps", "_strings", "attributes", "maps", "read", "words")
+    __slots__ = ("_kinds", "_string_maps", "_strings", "attributes", "decoded", "maps", "words")
 
     def __init__(self, attributes: pb.CompressedAttributes | Whole, words: Words) -> None:
         self.attributes = attributes
         self.words = words
-        self.read: dict[str, Value | None] = {}
+        self.decoded: dict[str, Value | None] = {}
         """What was asked for so far, present or not."""
 
         self._strings = attributes.strings
@@ -62,14 +62,14 @@ class Message:
 
     def forget(self) -> None:
         """Decode anew what is asked for; for when what was sent has changed."""
-        self.read.clear()
+        self.decoded.clear()
         self._kinds = None
 
     def get(self, name: str) -> Value | None:
         """The value of *name* in the first type map that has it (spec: wire, decoding)."""
-        read = self.read
-        if name in read:
-            return read[name]
+        decoded = self.decoded
+        if name in decoded:
+            return decoded[name]
         words = self.words
         index = GLOBAL_INDEX.get(name)
         if index is None or words.hide is not False:
@@ -83,7 +83,7 @@ class Message:
                 value = words.pairs(maps[index])
             elif (kind := self._kind(index)) is not None:
                 value = _decoded(kind, getattr(self.attributes, kind)[index])
-        read[name] = value
+        decoded[name] = value
         return value
 
     def _kind(self, index: int) -> str | None:
