@@ -42,13 +42,13 @@ class CheckResponses:
         """
         Write *answer* for a caller that knows *word_count* words of the global dictionary.
 
-        Answers that are equal, with quotas in the same order, give equal bytes.
+        Equal answers give equal bytes.
         """
         # Fields of a message may be written one by one (protobuf's encoding: "Merging").
         raw = self._precondition(answer.precondition, word_count)
         if answer.quotas:
-            for name, quota in answer.quotas.items():
-                raw += self._quota(name, quota, word_count)
+            for name in sorted(answer.quotas):
+                raw += self._quota(name, answer.quotas[name], word_count)
         return raw
 
     def _precondition(self, given: Precondition, word_count: int) -> bytes:

@@ -112,8 +112,9 @@ def test_quotas_are_told_and_equal_answers_are_equal_bytes() -> None:
         for number, name in enumerate(("a", "b", "c"))
     }
     precondition = Precondition(0, "", 60, 10_000, Seen())
+    backwards = dict(reversed(list(quotas.items())))
     one = encode.CheckResponses().write(CheckAnswer(precondition, quotas), 222)
-    assert one == encode.CheckResponses().write(CheckAnswer(precondition, {**quotas}), 222)
+    assert one == encode.CheckResponses().write(CheckAnswer(precondition, backwards), 222)
     sent = pb.CheckResponse.FromString(one).quotas["b"]
     assert (sent.granted_amount, sent.valid_duration.seconds) == (1, 1)
     assert (sent.status.code, sent.status.message) == (8, "h:none left")
