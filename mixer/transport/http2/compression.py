@@ -105,18 +105,18 @@ class Decoder:
         while at < end:
             first = block[at]
             at += 1
-            if first >= 0x80:
+            if first > 0x80:
                 index = first & 0x7F
                 if index == 0x7F:
                     index, at = _longer(block, at, index)
-                elif not index:
-                    raise LookupError("there is no index 0")
                 field = table[index]
+            elif first == 0x80:
+                raise LookupError("there is no index 0")
             elif first >= 0x40:
                 field, at = self._literal(block, at, first & 0x3F, 0x3F)
                 self._add(field)
             elif first >= 0x20:
-                if room < self._max_list:
+                if fields:
                     raise HPACKDecodingError("a table size after the first header")
                 size = first & 0x1F
                 if size == 0x1F:
@@ -126,8 +126,7 @@ class Decoder:
             else:
                 field, at = self._literal(block, at, first & 0x0F, 0x0F)
             room -= field.size
-            if room >= 0:
-                fields.append(field)
+            fields.append(field)
         if room < 0:
             raise StreamFault(Reason.ENHANCE_YOUR_CALM, "the header list is too large")
         return fields
@@ -178,6 +177,8 @@ def _said_bytes(fields: list[Field]) -> int:
 
 def _longer(block: bytes, at: int, value: int) -> tuple[int, int]:
     """An integer that is no less than *value*, its prefix (section 5.1), and the place after it."""
+    if block[at] < 0x80:  # fast path: as most are
+        return value + block[at], at + 1
     shift = 0
     while True:
         byte = block[at]

@@ -48,11 +48,13 @@ def _step(state: int, byte: int) -> tuple[_Row, bytes]:
 def decode(text: bytes) -> bytes:
     """What an encoded *text* says. Raises HPACKDecodingError where it is not in the code."""
     row, parts = _START, []
-    for byte in text:
-        if not row:
-            _fill(row)
-        row, read = row[byte]
-        parts.append(read)
+    try:
+        for byte in text:
+            row, read = row[byte]
+            parts.append(read)
+    except IndexError:  # the first text that comes to this state
+        _fill(row)
+        return decode(text)
     if _PLACES[id(row)] % 2 == 0:
         raise HPACKDecodingError("a text that is not in Huffman's code")
     return b"".join(parts)
