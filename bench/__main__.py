@@ -4,40 +4,51 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeAlias
 
 from bench import cpu, envoy, expressions, life, result, service
 from bench.cases import CASES, Case
-from bench.load import NotLoaded, load, try_once
+from bench.load import Load, NotLoaded, load, try_once
 from bench.result import Result
 from bench.server import NotServing, serving
+
+Run: TypeAlias = Callable[[], float]
+"""Measures a case once."""
 
 _HERE = Path(__file__).parent
 _WARM_UP = 10
 """The share of a run, one in so many requests, that is sent before the first is counted."""
 
 
-def measure(case: Case, shared: Path, runs: int, scale: float, options: tuple[str, ...]) -> Result:
-    """Measure *case* on a fresh server, *runs* times."""
-    bodies = shared / "bodies"
-    send = load(case, bodies)
-    requests = max(int(case.requests * scale), case.connections * case.streams)
-    figures: list[float] = []
+def _loads(
+    cases: Sequence[Case], shared: Path, scale: float, options: tuple[str, ...]
+) -> Iterator[tuple[str, Run]]:
+    """Those of *cases* that can be measured here, by name."""
+    for case in cases:
+        if case.behind_envoy and envoy.program() is None:
+            print(f"{case.name:28}left out: no Envoy here (tools/install_peers.sh installs it)")
+        else:
+            send = load(case, shared / "bodies")
+            yield case.name, partial(measure, case, send, shared, scale, options)
+
+
+def measure(case: Case, send: Load, shared: Path, scale: float, options: tuple[str, ...]) -> float:
+    """CPU microseconds of one request or bag of *case*, on a server of its own."""
+    least = case.connections * case.streams
+    requests = max(int(case.requests * scale), least)
     config = shared / "istio-config" / case.config
     with serving(config, (*case.options, *options)) as server, _way_to(server.port, case) as port:
-        try_once(case, bodies, port)
-        send(port, max(requests // _WARM_UP, case.connections * case.streams))
+        try_once(case, shared / "bodies", port)
+        send(port, max(requests // _WARM_UP, least))
         before = cpu.at_rest(server.pid)
-        for _ in range(runs):
-            send(port, requests)
-            after = cpu.at_rest(server.pid)
-            figures.append((after - before) * 1e6 / (requests * case.bags))
-            before = after
-    return Result.of(figures)
+        send(port, requests)
+        return (cpu.at_rest(server.pid) - before) * 1e6 / (requests * case.bags)
 
 
 @contextmanager
@@ -74,31 +85,32 @@ def main() -> int:
     def wanted(name: str) -> bool:
         return all(word in name for word in arguments.cases)
 
-    chosen = [case for case in CASES if wanted(case.name)]
-    others = (module.cases(arguments.shared) for module in (life, service, expressions))
-    local = [(name, run) for name, run in chain.from_iterable(others) if wanted(name)]
-    if not chosen and not local:
-        parser.error(f"no case is called {' '.join(arguments.cases)!r}")
     baseline = result.read(arguments.baseline)
-    results: dict[str, Result] = {}
-    print(result.HEADING)
+    figures: dict[str, list[float]] = {}
     try:
-        for case in chosen:
-            if case.behind_envoy and envoy.program() is None:
-                print(f"{case.name:28}left out: no Envoy here (tools/install_peers.sh installs it)")
-                continue
-            found = measure(
-                case, arguments.shared, arguments.runs, arguments.scale, tuple(arguments.server)
-            )
-            results[case.name] = found
-            print(result.line(case.name, found, baseline), flush=True)
-        for name, once in local:
-            results[name] = Result.of([once() for _ in range(arguments.runs)])
-            print(result.line(name, results[name], baseline), flush=True)
+        loads = _loads(
+            [case for case in CASES if wanted(case.name)],
+            arguments.shared,
+            arguments.scale,
+            tuple(arguments.server),
+        )
+        others = (module.cases(arguments.shared) for module in (life, service, expressions))
+        chosen = [*loads, *(case for case in chain.from_iterable(others) if wanted(case[0]))]
+        if not chosen:
+            parser.error(f"no case is called {' '.join(arguments.cases)!r}")
+        print(result.HEADING)
+        # All cases in turn: a machine that is busy for a while spoils a run of each, and not all
+        # runs of one.
+        for left in reversed(range(arguments.runs)):
+            for name, once in chosen:
+                figures.setdefault(name, []).append(once())
+                if not left:
+                    print(result.line(name, Result.of(figures[name]), baseline), flush=True)
     except (NotLoaded, NotServing) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     if arguments.write_baseline:
+        results = {name: Result.of(runs) for name, runs in figures.items()}
         result.write(arguments.baseline, results)
     return 0
 

@@ -1,60 +1,60 @@
 """
-Huffman's code of HPACK (RFC 7541, section 5.2), read by whole bytes.
+Huffman's code of HPACK (RFC 7541, section 5.2), read by zlib.
 
-The package hpack has the code as a table of states that goes by halves of bytes. Two of its steps
-are one here, worked out for all bytes when a text first comes to a state.
+The code is canonical, as those of deflate are (RFC 1951, section 3.2.2), which have up to 15 bits.
+What texts are made of, but for a backslash and all that is not ASCII, has no more than that here.
+One code of 15 bits is left over: fifteen ones, with which all longer ones begin. Deflate is told
+that it ends a block; so a text is a block that ends where it is filled up with ones.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeAlias
+import zlib
+from typing import Final
 
-from hpack import HPACKDecodingError
-from hpack import huffman_table as halves
+from hpack.huffman_constants import REQUEST_CODES_LENGTH
+from hpack.huffman_table import decode_huffman
 
-_Row: TypeAlias = list[tuple[Any, bytes]]
-"""One state: by byte the row that follows, and what was read; empty until a text comes to it."""
+_LONGEST: Final = 15
+_MIRRORED: Final = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+"""By byte; deflate begins one at the other end."""
 
-_STATES: Final = 256
-_WRONG: Final = _STATES
-"""The state after what the code does not have; nothing leads out of it."""
-
-_ROWS: Final[list[_Row]] = [[] for _ in range(2 * (_STATES + 1))]
-"""Of each state two: where a text may not end, and where it may."""
-
-_PLACES: Final = {id(row): place for place, row in enumerate(_ROWS)}
-
-_START: Final = _ROWS[1]
+_END: Final = int("1" * _LONGEST, 2).to_bytes(2, "little")
 
 
-def _fill(row: _Row) -> None:
-    row += [_step(_PLACES[id(row)] // 2, byte) for byte in range(256)]
+def _head() -> bytes:
+    """The code as deflate is told of it (RFC 1951, sections 3.2.6 and 3.2.7), bit by bit."""
+    empty_block = "010" + "0000000"
+    begin = "101" + "00000" + "00000" + "1111"  # the last block, of so many codes
+    lengths = [length if length <= _LONGEST else 0 for length in REQUEST_CODES_LENGTH[:256]]
+    # Lengths are written as numbers of four bits: those of bytes, the end, and a distance.
+    numbers = 3 * "000" + 16 * "001"
+    codes = "".join(f"{length:04b}" for length in (*lengths, _LONGEST, 1))
+    bits = 3 * empty_block + begin + numbers + codes  # so many that the text begins with a byte
+    return int(bits[::-1], 2).to_bytes(len(bits) // 8, "little")
 
 
-def _step(state: int, byte: int) -> tuple[_Row, bytes]:
-    may_end, read = False, b""
-    for half in (byte >> 4, byte & 0x0F):
-        if state == _WRONG:
-            break
-        state, flags, symbol = halves.HUFFMAN_TABLE[state << 4 | half]
-        may_end = bool(flags & halves.HUFFMAN_COMPLETE)
-        if flags & halves.HUFFMAN_FAIL:
-            state, may_end = _WRONG, False
-        elif flags & halves.HUFFMAN_EMIT_SYMBOL:
-            read += bytes([symbol])
-    return _ROWS[2 * state + may_end], read
+_READER: Final = zlib.decompressobj(-zlib.MAX_WBITS)
+_READER.decompress(_head())
 
 
 def decode(text: bytes) -> bytes:
     """What an encoded *text* says. Raises HPACKDecodingError where it is not in the code."""
-    row, parts = _START, []
-    try:
-        for byte in text:
-            row, read = row[byte]
-            parts.append(read)
-    except IndexError:  # the first text that comes to this state
-        _fill(row)
-        return decode(text)
-    if _PLACES[id(row)] % 2 == 0:
-        raise HPACKDecodingError("a text that is not in Huffman's code")
-    return b"".join(parts)
+    reader = _READER.copy()
+    read = reader.decompress(text.translate(_MIRRORED) + _END)
+    if reader.eof:
+        left = len(reader.unused_data)
+        # With up to six ones in the text the end is in the second byte, with more in the first.
+        if not left or (left == 1 and _has_seven(text)):
+            return read
+    return decode_huffman(text)  # a longer code, or none
+
+
+def _has_seven(text: bytes) -> bool:
+    """Whether a *text* that is filled up with seven ones, or more, has no more."""
+    if not text.endswith(b"\xff"):
+        return True
+    # Of eight the first must belong to a code, and that is no code without it.
+    reader = _READER.copy()
+    reader.decompress(text[:-1].translate(_MIRRORED) + _END)
+    return not reader.eof
