@@ -81,23 +81,22 @@ def main() -> int:
         "--server", action="append", default=[], metavar="OPTION", help="option for mixs server"
     )
     arguments = parser.parse_args()
+    if not (arguments.shared / "bodies").is_dir():
+        parser.error(f"no request bodies in '{arguments.shared}': say --shared where they are")
 
     def wanted(name: str) -> bool:
         return all(word in name for word in arguments.cases)
 
+    loads = [case for case in CASES if wanted(case.name)]
+    others = (module.cases(arguments.shared) for module in (life, service, expressions))
+    local = [(name, once) for name, once in chain.from_iterable(others) if wanted(name)]
+    if not loads and not local:
+        parser.error(f"no case is called {' '.join(arguments.cases)!r}")
     baseline = result.read(arguments.baseline)
     figures: dict[str, list[float]] = {}
+    options = tuple(arguments.server)
     try:
-        loads = _loads(
-            [case for case in CASES if wanted(case.name)],
-            arguments.shared,
-            arguments.scale,
-            tuple(arguments.server),
-        )
-        others = (module.cases(arguments.shared) for module in (life, service, expressions))
-        chosen = [*loads, *(case for case in chain.from_iterable(others) if wanted(case[0]))]
-        if not chosen:
-            parser.error(f"no case is called {' '.join(arguments.cases)!r}")
+        chosen = [*_loads(loads, arguments.shared, arguments.scale, options), *local]
         print(result.HEADING)
         # All cases in turn: a machine that is busy for a while spoils a run of each, and not all
         # runs of one.
