@@ -2,9 +2,9 @@
 Huffman's code of HPACK (RFC 7541, section 5.2), read by zlib.
 
 The code is canonical, as those of deflate are (RFC 1951, section 3.2.2), which have up to 15 bits.
-What texts are made of, but for a backslash and all that is not ASCII, has no more than that here.
-One code of 15 bits is left over: fifteen ones, with which all longer ones begin. Deflate is told
-that it ends a block; so a text is a block that ends where it is filled up with ones.
+What headers are made of has no more than that here, but for tabs, backslashes and all that is not
+ASCII. One code of 15 bits is left over: fifteen ones, with which all longer ones begin. Deflate is
+told that it ends a block; so a text is a block that ends where it is filled up with ones.
 """
 
 from __future__ import annotations
