@@ -20,6 +20,7 @@ _MIRRORED: Final = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 """By byte; deflate begins one at the other end."""
 
 _END: Final = int("1" * _LONGEST, 2).to_bytes(2, "little")
+"""Fifteen ones: with a sixteenth, a text whose last code is cut could still come to its end."""
 
 
 def _head() -> bytes:
